@@ -1,0 +1,24 @@
+from django.apps import AppConfig
+
+
+class CapturesConfig(AppConfig):
+    name = "captures"
+    verbose_name = "Captures"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from captures import shapes
+        from oven_site.jobs import registry
+        from oven_site.live import snapshot
+
+        registry.register(
+            registry.Kind(
+                name="grab",
+                model_label="captures.Grab",
+                pool="capture",
+                runner="captures.jobs.run",
+                time_limit_s=150,
+            )
+        )
+        snapshot.provide("grab", shapes.status_parts)
+        snapshot.provide_frozen(shapes.frozen_list)

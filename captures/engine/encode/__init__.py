@@ -1,0 +1,24 @@
+"""From frames to a file, while the frames still come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from captures.engine.encode.base import Encoder
+from captures.engine.encode.ffmpeg import Mp4Encoder, WebpEncoder
+from captures.engine.encode.gif import GifEncoder
+from captures.engine.encode.still import encode_poster, encode_still
+from captures.engine.spec import CaptureSpec, Format
+
+__all__ = ["Encoder", "encode_poster", "encode_still", "encoder_for"]
+
+
+def encoder_for(spec: CaptureSpec, path: Path) -> Encoder | None:
+    """The encoder of an animation; None for stills, whose one frame needs none."""
+    if spec.format is Format.WEBP:
+        return WebpEncoder(spec, path)
+    if spec.format is Format.MP4:
+        return Mp4Encoder(spec, path)
+    if spec.format is Format.GIF:
+        return GifEncoder(spec, path)
+    return None

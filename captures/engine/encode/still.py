@@ -1,0 +1,40 @@
+"""One picture: the still formats, and the posters of lists."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from captures.engine.encode.gif import quantize
+from captures.engine.look import flatten
+from captures.engine.spec import CaptureSpec, Format
+
+POSTER_SIDE = 192
+
+
+def encode_still(spec: CaptureSpec, frame: bytes, path: Path) -> None:
+    """Writes one frame in the spec's format and size."""
+    image = Image.open(io.BytesIO(frame))
+    image = image if spec.transparent else flatten(image)
+    if image.size != spec.pixel_size:
+        image = image.resize(spec.pixel_size, Image.Resampling.NEAREST)
+    if spec.format is Format.WEBP:
+        image.save(path, "WEBP", quality=spec.quality, method=4)
+    elif spec.format is Format.GIF:
+        quantize(image).save(path, "GIF")
+    else:
+        image.save(path, "PNG", compress_level=6)
+
+
+def encode_poster(frame: bytes) -> bytes:
+    """A small WebP of a frame, for lists."""
+    image = Image.open(io.BytesIO(frame))
+    if image.format == "JPEG":
+        image.draft("RGB", (POSTER_SIDE, POSTER_SIDE))
+    image = image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
+    image.thumbnail((POSTER_SIDE, POSTER_SIDE))
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=75, method=2)
+    return out.getvalue()

@@ -1,0 +1,153 @@
+"""The engine: one warm browser, one capture at a time, and the ladder of modes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Playwright, async_playwright
+
+from captures.engine.browser import WarmBrowser, can_begin_frame
+from captures.engine.chromium import BrowserOptions
+from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
+from captures.engine.pace import PACERS
+from captures.engine.run import Run
+from captures.engine.spec import CaptureResult, CaptureSpec, Mode, OnProgress, Progress
+from captures.engine.tab import Tab
+from captures.engine.watchdog import watch_memory
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Owns Playwright and a warm browser. Lives on one event loop; captures queue up behind each other."""
+
+    def __init__(self, options: BrowserOptions | None = None) -> None:
+        self.options = options or BrowserOptions()
+        self.restarts = 0
+        self._playwright: Playwright | None = None
+        self._warm: WarmBrowser | None = None
+        self._turn = asyncio.Lock()
+
+    async def capture(self, spec: CaptureSpec, scratch: Path, report: OnProgress = lambda _: None) -> CaptureResult:
+        """Captures a page into a file in `scratch`. Raises CaptureError; cancelling ends the page at once."""
+        async with self._turn:
+            report(Progress("loading", 0, "Starting"))
+            try:
+                async with asyncio.timeout(spec.deadline_s):
+                    return await self._down_the_ladder(spec, scratch, report)
+            except TimeoutError:
+                message = f"The capture took longer than {spec.deadline_s:g} s."
+                raise CaptureError(ErrorCode.TIMEOUT, message) from None
+
+    async def warm_up(self) -> None:
+        """Starts the browser ahead of the first capture."""
+        async with self._turn:
+            await self._browser(can_begin_frame(self.options))
+
+    async def close(self) -> None:
+        await self._retire("closing")
+        if self._playwright is not None:
+            playwright, self._playwright = self._playwright, None
+            with contextlib.suppress(Exception):  # its process may be gone already
+                await asyncio.wait_for(playwright.stop(), 5)
+
+    @property
+    def browser(self) -> WarmBrowser | None:
+        return self._warm
+
+    async def _down_the_ladder(self, spec: CaptureSpec, scratch: Path, report: OnProgress) -> CaptureResult:
+        """A mode that gets stuck is followed by the next. Two that never got ready: the page hangs for good."""
+        doom: CaptureError | None = None
+        stuck_before_ready = 0
+        for mode in self._modes(spec):
+            try:
+                return await self._attempt(mode, spec, scratch, report)
+            except _Stuck as stuck:
+                log.info("mode %s got stuck: %s", mode, stuck.error.message)
+                doom = doom or stuck.error
+                stuck_before_ready += not stuck.was_ready
+                if stuck_before_ready == 2:
+                    break
+        raise doom or CaptureError(ErrorCode.NO_BROWSER, "No way of capturing is available here.")
+
+    def _modes(self, spec: CaptureSpec) -> list[Mode]:
+        """Where we say when to draw, the plain mode adds nothing over the injected one; elsewhere it leads."""
+        usable = {Mode.VIRTUAL, Mode.INJECTED} if can_begin_frame(self.options) else {Mode.PLAIN}
+        if Mode.PLAIN in spec.modes and not usable & set(spec.modes):
+            usable = {Mode.PLAIN}
+        return [mode for mode in spec.modes if mode in usable | {Mode.REALTIME, Mode.STILL}]
+
+    async def _attempt(self, mode: Mode, spec: CaptureSpec, scratch: Path, report: OnProgress) -> CaptureResult:
+        started = time.monotonic()
+        async with self._page(mode, spec) as (tab, opened):
+            run = Run(spec, PACERS[mode](tab), scratch, report)
+            run.spans["open"] = round((opened - started) * 1000)
+            try:
+                return await run()
+            except StepTimeout as error:
+                error.evidence = tab.evidence.as_dict()
+                raise _Stuck(error, run.was_ready) from None
+            except CaptureError as error:
+                error.evidence = tab.evidence.as_dict()
+                raise
+            except PlaywrightError as error:
+                message = f"The browser failed: {error.message.splitlines()[0]}"
+                raise CaptureError(ErrorCode.BROWSER_LOST, message) from None
+
+    @contextlib.asynccontextmanager
+    async def _page(self, mode: Mode, spec: CaptureSpec) -> AsyncIterator[tuple[Tab, float]]:
+        browser = await self._browser(PACERS[mode].begin_frame)
+        tab = await browser.open(spec)
+        opened = time.monotonic()
+        watch = asyncio.create_task(watch_memory(browser, tab))
+        try:
+            yield tab, opened
+        finally:
+            watch.cancel()
+            if not await asyncio.shield(tab.close()):
+                browser.suspect = True
+
+    async def _browser(self, begin_frame: bool) -> WarmBrowser:
+        if self._warm is not None:
+            reason = self._warm.worn() or ("other kind needed" if self._warm.begin_frame != begin_frame else "")
+            if reason:
+                await self._retire(reason)
+        if self._warm is None:
+            try:
+                self._warm = await WarmBrowser.start(await self._driver(), self.options, begin_frame)
+            except CaptureError:
+                await self._drop_driver()
+                raise
+        return self._warm
+
+    async def _driver(self) -> Playwright:
+        if self._playwright is None:
+            self._playwright = await async_playwright().start()
+        return self._playwright
+
+    async def _drop_driver(self) -> None:
+        """A driver that cannot start browsers may itself be broken: the next capture starts a new one."""
+        playwright, self._playwright = self._playwright, None
+        if playwright is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(playwright.stop(), 5)
+
+    async def _retire(self, reason: str) -> None:
+        browser, self._warm = self._warm, None
+        if browser is None:
+            return
+        log.info("browser retired: %s", reason)
+        self.restarts += 1
+        await browser.close()
+
+
+class _Stuck(Exception):
+    def __init__(self, error: StepTimeout, was_ready: bool) -> None:
+        super().__init__(error.message)
+        self.error, self.was_ready = error, was_ready

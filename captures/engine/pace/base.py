@@ -1,0 +1,87 @@
+"""What every way of driving a page offers."""
+
+from __future__ import annotations
+
+import base64
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from playwright.async_api import Error as PlaywrightError
+
+from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
+from captures.engine.spec import CaptureSpec, Mode
+from captures.engine.tab import Tab
+
+
+class Pacer(ABC):
+    """Drives one tab: `goto`, then `live` until ready, `hold`, then `frame(0)`, `frame(1)`..."""
+
+    mode: ClassVar[Mode]
+    begin_frame: ClassVar[bool]  # needs a page that draws only when told to
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
+        self.spec: CaptureSpec = tab.spec
+
+    @abstractmethod
+    async def goto(self) -> None:
+        """Navigates; returns when the document has begun to arrive."""
+
+    @abstractmethod
+    async def live(self, ms: float) -> float:
+        """Lets the page live for `ms` of its own time; returns its age in ms since `goto`."""
+
+    async def hold(self) -> None:
+        """The page is ready and settled: from here on time moves only by `frame`."""
+
+    @abstractmethod
+    async def frame(self, index: int) -> bytes:
+        """The picture at `index / fps` seconds after `hold`, as PNG or JPEG bytes. Indexes must rise by one."""
+
+    @abstractmethod
+    async def picture(self, **shot: object) -> bytes | None:
+        """A picture of this moment; None when nothing was drawn."""
+
+
+class BeginFrameMixin:
+    """Screenshots on a page under BeginFrame control."""
+
+    tab: Tab
+
+    async def begin_frame_call(self, shot: dict[str, Any] | None, **params: Any) -> bytes | None:
+        if shot is not None:
+            params["screenshot"] = shot
+        data = (await self.tab.send("HeadlessExperimental.beginFrame", **params)).get("screenshotData")
+        return base64.b64decode(data) if data else None
+
+
+async def navigate(tab: Tab) -> None:
+    """Opens the spec's URL up to the first bytes of the document, and judges its HTTP status.
+
+    Raises CaptureError UNREACHABLE, REDIRECTS or HTTP_STATUS.
+    """
+    limit = tab.spec.open_limit_s
+    try:
+        response = await tab.race(
+            tab.page.goto(tab.spec.url, wait_until="commit", timeout=limit * 1000), limit + 1, "opening the page"
+        )
+    except PlaywrightError as error:
+        raise _navigation_error(tab.spec, error) from None
+    except StepTimeout:
+        raise CaptureError(ErrorCode.UNREACHABLE, f"The page did not answer within {limit:g} s.") from None
+    if response is not None:
+        tab.evidence.status, tab.evidence.url = response.status, response.url
+        if response.status >= 400:
+            raise CaptureError(ErrorCode.HTTP_STATUS, f"The page answered HTTP {response.status}.")
+
+
+def _navigation_error(spec: CaptureSpec, error: PlaywrightError) -> CaptureError:
+    text = error.message.splitlines()[0]
+    if "ERR_TOO_MANY_REDIRECTS" in text:
+        return CaptureError(ErrorCode.REDIRECTS, "The page redirects for ever.")
+    if "Timeout" in text:
+        return CaptureError(ErrorCode.UNREACHABLE, f"The page did not answer within {spec.open_limit_s:g} s.")
+    if "has been closed" in text or "crashed" in text:
+        return CaptureError(ErrorCode.BROWSER_LOST, "The browser went away while opening the page.")
+    reason = next((word for word in text.split() if word.startswith("net::")), "")
+    return CaptureError(ErrorCode.UNREACHABLE, f"The page could not be opened ({reason or text[:120]}).")

@@ -1,0 +1,206 @@
+"""One capture on one page: open, load, ready, settle, frames into the encoder, judgement."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from captures.engine.encode import Encoder, encode_poster, encode_still, encoder_for
+from captures.engine.errors import CaptureError, ErrorCode
+from captures.engine.look import Look, to_preview
+from captures.engine.pace import Pacer
+from captures.engine.ready import settle, wait_ready
+from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode, OnProgress, Progress, Ready
+
+T = TypeVar("T")
+
+PREVIEW_EVERY_S = 0.25
+QUEUE_FRAMES = 6  # between capture and encoder: enough to overlap, little to hold
+LAST_FRAME_LIMIT_S = 1.5
+
+
+class Run:
+    """The course of one capture with one pacer. A run that fails leaves its last frame and no process behind."""
+
+    def __init__(self, spec: CaptureSpec, pacer: Pacer, scratch: Path, report: OnProgress) -> None:
+        self.spec, self.pacer, self.report = spec, pacer, report
+        self.path = scratch / f"capture-{pacer.mode}.{spec.format}"
+        self.spans: dict[str, int] = {}
+        self.look = Look()
+        self.first: bytes = b""
+        self.last: bytes = b""
+        self.was_ready = False
+        self._previewed = 0.0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="look")
+
+    async def __call__(self) -> CaptureResult:
+        encoder = encoder_for(self.spec, self.path) if self.pacer.mode is not Mode.STILL else None
+        try:
+            await self._load()
+            ready, ready_ms = await self._ready()
+            await self._frames(encoder)
+            await self._refuse_undrawn()
+            return await self._conclude(encoder, ready, ready_ms)
+        except CaptureError as error:
+            error.last_frame = self.last or await self._last_picture()
+            raise
+        finally:
+            if encoder is not None:
+                await encoder.abort()
+            self._thread.shutdown(wait=False)
+
+    async def _load(self) -> None:
+        self.report(Progress("loading", 5, "Opening the page"))
+        with self._span("load"):
+            await self.pacer.goto()
+
+    async def _ready(self) -> tuple[Ready, int]:
+        with self._span("ready"):
+            found = await wait_ready(self.pacer, self._loading)
+            self.was_ready = True
+            self.report(Progress("settling", 28, f"Settling for {self.spec.settle_wait_ms} ms"))
+            await settle(self.pacer)
+            await self.pacer.hold()
+        return found
+
+    async def _loading(self, age_ms: float) -> None:
+        percent = 5 + int(20 * min(1.0, age_ms / self.spec.ready_limit_ms))
+        detail = f"Waiting for the piece, {age_ms / 1000:.1f} of {self.spec.ready_limit_ms / 1000:g} s"
+        preview = None
+        if self._preview_due():
+            shot = await self.pacer.picture(format="jpeg", quality=50, optimizeForSpeed=True)
+            if shot:
+                self.last = shot
+                preview = await self._in_thread(_shrink, shot)
+        self.report(Progress("loading", percent, detail, preview=preview))
+
+    async def _frames(self, encoder: Encoder | None) -> None:
+        """Capture and encoding overlap: the next frame is drawn while the last is looked at and encoded."""
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_FRAMES)
+        with self._span("capture"):
+            consumer = asyncio.create_task(self._consume(queue, encoder))
+            producer = asyncio.create_task(self._produce(queue))
+            try:
+                await asyncio.wait({consumer, producer}, return_when=asyncio.FIRST_EXCEPTION)
+                for task in (consumer, producer):
+                    if task.done():
+                        task.result()
+            finally:
+                for task in (consumer, producer):
+                    task.cancel()
+                await asyncio.gather(consumer, producer, return_exceptions=True)
+
+    async def _produce(self, queue: asyncio.Queue[bytes | None]) -> None:
+        for index in range(self._wanted):
+            self.last = await self.pacer.frame(index)
+            self.first = self.first or self.last
+            await queue.put(self.last)
+        await queue.put(None)
+
+    async def _consume(self, queue: asyncio.Queue[bytes | None], encoder: Encoder | None) -> None:
+        if encoder is not None:
+            await encoder.start()
+        while (frame := await queue.get()) is not None:
+            looking = self._in_thread(self._look_at, frame, self._preview_due())
+            if encoder is not None:
+                await encoder.add(frame)
+            preview = await looking
+            done = self.look.frames
+            percent = 30 + round(50 * done / self._wanted)
+            detail = f"Frame {done}/{self._wanted}"
+            self.report(Progress("capturing", percent, detail, done, self._wanted, preview))
+
+    def _look_at(self, frame: bytes, preview: bool) -> bytes | None:
+        small = self.look.feed(frame)
+        return to_preview(small) if preview else None
+
+    async def _refuse_undrawn(self) -> None:
+        """A page that shows white (or nothing) may have painted it, or have drawn nothing at all."""
+        if not self.look.maybe_undrawn:
+            return
+        await self.pacer.tab.clear_background()
+        shot = await self.pacer.picture(format="png", optimizeForSpeed=True)
+        probe = Look()
+        if shot is not None:
+            await self._in_thread(probe.feed, shot)
+        if shot is None or probe.clear_frames:
+            raise CaptureError(ErrorCode.BLANK, "The page never drew anything.")
+
+    async def _conclude(self, encoder: Encoder | None, ready: Ready, ready_ms: int) -> CaptureResult:
+        look, spec = self.look, self.spec
+        reason = self._still_reason()
+        with self._span("encode"):
+            self.report(Progress("encoding", 85, f"Writing {spec.format}", look.frames, self._wanted))
+            if encoder is not None and (not reason or spec.format is Format.MP4):
+                await encoder.finish()
+            else:
+                await self._in_thread(encode_still, spec, self.first, self.path)
+            poster = await self._in_thread(encode_poster, self.first)
+        width, height = spec.pixel_size
+        if spec.format is Format.MP4:
+            width, height = width + width % 2, height + height % 2
+        return CaptureResult(
+            path=self.path,
+            format=spec.format,
+            width=width,
+            height=height,
+            frames=1 if reason and spec.format is not Format.MP4 else look.frames,
+            size=self.path.stat().st_size,
+            mode=self.pacer.mode,
+            ready=ready,
+            ready_ms=ready_ms,
+            poster=poster,
+            still_reason=reason,
+            flat_color=look.flat_color if look.flat else "",
+            blank=look.blank,
+            blank_frames=look.blank_frames,
+            spans=self.spans,
+            evidence=self.pacer.tab.evidence.as_dict(),
+        )
+
+    def _still_reason(self) -> str:
+        if not self.spec.format.animated:
+            return ""
+        if self.pacer.mode is Mode.STILL:
+            return "fallback"
+        if self.look.flat and self.spec.frame_count > 1:
+            return "flat"
+        return "frozen" if self.look.frozen else ""
+
+    @property
+    def _wanted(self) -> int:
+        return 1 if self.pacer.mode is Mode.STILL else self.spec.frame_count
+
+    async def _last_picture(self) -> bytes | None:
+        """What the page shows at the moment of its failure, if it can still show anything."""
+        with contextlib.suppress(CaptureError, TimeoutError):
+            shot = self.pacer.picture(format="jpeg", quality=60, optimizeForSpeed=True)
+            return await asyncio.wait_for(shot, LAST_FRAME_LIMIT_S)
+        return None
+
+    def _preview_due(self) -> bool:
+        now = time.monotonic()
+        if now - self._previewed < PREVIEW_EVERY_S:
+            return False
+        self._previewed = now
+        return True
+
+    async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+
+    @contextlib.contextmanager
+    def _span(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.spans[name] = self.spans.get(name, 0) + round((time.monotonic() - started) * 1000)
+
+
+def _shrink(frame: bytes) -> bytes:
+    return to_preview(Look().feed(frame))

@@ -1,0 +1,147 @@
+"""What is asked of the engine, and what comes back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from captures.engine.errors import CaptureError, ErrorCode
+
+
+class Format(StrEnum):
+    WEBP = "webp"
+    GIF = "gif"
+    PNG = "png"
+    MP4 = "mp4"
+
+    @property
+    def mime(self) -> str:
+        return "video/mp4" if self is Format.MP4 else f"image/{self.value}"
+
+    @property
+    def animated(self) -> bool:
+        return self is not Format.PNG
+
+    @property
+    def takes_alpha(self) -> bool:
+        return self in (Format.PNG, Format.WEBP)
+
+
+class Mode(StrEnum):
+    """How time was driven, best first. The result says which one served."""
+
+    VIRTUAL = "virtual"  # Chromium's virtual time, one BeginFrame a tick
+    INJECTED = "injected"  # our clock injected into the page, one BeginFrame a frame
+    PLAIN = "plain"  # our clock, ordinary compositor
+    REALTIME = "realtime"  # screencast, resampled to the grid
+    STILL = "still"  # one picture, whatever is there
+
+
+class Ready(StrEnum):
+    """What told us that the piece may be captured."""
+
+    SIGNAL = "signal"
+    IDLE = "idle"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSpec:
+    """One capture. Sizes are CSS pixels, times are milliseconds, rates are frames a second.
+
+    The file is `round(width * scale)` by `round(height * scale)` pixels. `fps` is the rate the piece is sampled
+    at, `playback_fps` the rate written into the file (so 7.5 and 15 play at twice real speed).
+    """
+
+    url: str
+    format: Format = Format.WEBP
+    width: int = 512
+    height: int = 512
+    scale: float = 1.0
+    duration_ms: int = 12_000
+    fps: float = 7.5
+    playback_fps: float = 15.0
+    quality: int = 80
+    transparent: bool = False
+    ready_expression: str = "window.acPieceReady === true"
+    wait_for_idle: bool = False  # network idle counts as ready (pages that send no signal)
+    ready_limit_ms: int = 10_000  # of the page's own time
+    settle_ms: int = 200
+    settle_still_ms: int = 500
+    tick_hz: float = 60.0  # how often requestAnimationFrame fires between frames
+    blocked_urls: tuple[str, ...] = ()
+    step_limit_s: float = 8.0  # wall time one step may take before the page counts as hung
+    network_limit_s: float = 1.8  # wall time an unanswered request may stop the page's clock
+    open_limit_s: float = 15.0  # wall time until the document starts to arrive
+    deadline_s: float = 60.0  # wall time for everything
+    memory_limit_mb: int = 1024  # of the page's own process
+    modes: tuple[Mode, ...] = (Mode.VIRTUAL, Mode.INJECTED, Mode.PLAIN, Mode.REALTIME, Mode.STILL)
+
+    def __post_init__(self) -> None:
+        if not (0 < self.width <= 8192 and 0 < self.height <= 8192):
+            raise CaptureError(ErrorCode.BAD_SPEC, "width and height must be 1 to 8192")
+        if not (0 < self.scale <= 8):
+            raise CaptureError(ErrorCode.BAD_SPEC, "scale must be above 0 and at most 8")
+        if self.transparent and not self.format.takes_alpha:
+            raise CaptureError(ErrorCode.BAD_SPEC, f"{self.format} has no transparency: use png or webp")
+
+    @property
+    def frame_count(self) -> int:
+        if not self.format.animated:
+            return 1
+        return max(1, math.ceil(round(self.duration_ms / 1000 * self.fps, 6)))
+
+    @property
+    def pixel_size(self) -> tuple[int, int]:
+        return max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale))
+
+    @property
+    def settle_wait_ms(self) -> int:
+        return self.settle_ms if self.format.animated else self.settle_still_ms
+
+    @property
+    def shot(self) -> dict[str, object]:
+        """Parameters of one screenshot: JPEG where the encoder is lossy and opaque anyway, else PNG."""
+        if self.transparent or self.format in (Format.PNG, Format.GIF):
+            return {"format": "png", "optimizeForSpeed": True}
+        return {"format": "jpeg", "quality": 95, "optimizeForSpeed": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A moment of a running capture. `preview` is a small JPEG when there is a new one."""
+
+    stage: str  # loading, settling, capturing, encoding
+    percent: int
+    detail: str = ""
+    frames_done: int = 0
+    frames_total: int = 0
+    preview: bytes | None = None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class CaptureResult:
+    """What a capture yielded. `path` is in the directory given by the caller, who owns it from here on."""
+
+    path: Path
+    format: Format
+    width: int
+    height: int
+    frames: int  # frames in the file
+    size: int  # bytes
+    mode: Mode
+    ready: Ready
+    ready_ms: int  # of the page's own time
+    poster: bytes  # small WebP still for lists
+    still_reason: str = ""  # "frozen" or "flat": an animation was asked for, a still came of it
+    flat_color: str = ""  # "#rrggbb" of a flat piece
+    blank: bool = False  # every frame black
+    blank_frames: int = 0
+    spans: dict[str, int] = field(default_factory=dict)  # milliseconds of wall time
+    evidence: dict[str, object] = field(default_factory=dict)

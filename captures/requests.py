@@ -1,0 +1,248 @@
+"""What a caller asks for, checked: bounds, names, and the key under which equal captures are one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+
+from captures.engine.spec import CaptureSpec, Format
+
+SIDE = (32, 1000)
+DURATION_MS = (1, 30_000)
+FPS = (0.1, 60.0)
+GIF_PLAYBACK_FPS = 50.0
+DENSITY = (0.1, 8.0)
+QUALITY = (1, 100)
+MAX_FRAMES = 600
+MAX_PIXELS = 16_700_000
+MAX_PIECE = 200
+MAX_URL = 2000
+CACHE_KEY_CHARS = 48
+SOURCE_CHARS = 40
+
+_DOMAIN_END = re.compile(r"\.(com|net|org|io|dev|app|xyz|co)$", re.IGNORECASE)
+_WEB_PAGE = re.compile(r"^https?://", re.IGNORECASE)
+_REFUSED = ("sundarakarma",)
+_PIECE_CHARS = re.compile(r"[\w$@~.\-+!*'(),:;=/ ]+", re.UNICODE)
+
+
+class BadRequest(ValueError):
+    """One field is wrong: its name, a sentence, and what would be right."""
+
+    def __init__(self, field: str, message: str, valid: object = None) -> None:
+        super().__init__(message)
+        self.field, self.message, self.valid = field, message, valid
+
+
+@dataclass(frozen=True, slots=True)
+class GrabRequest:
+    """A checked wish. `piece` is a name on the piece site, or (for staff) an https address."""
+
+    piece: str
+    format: Format = Format.WEBP
+    width: int = 512
+    height: int = 512
+    duration_ms: int = 12_000
+    fps: float = 7.5
+    playback_fps: float = 15.0
+    density: float = 1.0
+    viewport_scale: float | None = None
+    quality: int = 80
+    transparent: bool = False
+    cache_key: str = ""
+
+    @property
+    def is_url(self) -> bool:
+        return bool(_WEB_PAGE.match(self.piece))
+
+    @property
+    def scale(self) -> float:
+        return self.density if self.viewport_scale is None else self.viewport_scale
+
+    @property
+    def url(self) -> str:
+        if self.is_url:
+            return self.piece
+        return str(settings.OVEN_PIECE_URL).format(
+            origin=settings.OVEN_PIECE_ORIGIN,
+            piece=quote(self.piece, safe="$@~!*'(),:;-._/+="),
+            density=f"{self.density:g}",
+        )
+
+    def to_spec(self) -> CaptureSpec:
+        """What the engine is told, with the service's own limits."""
+        return CaptureSpec(
+            url=self.url,
+            format=self.format,
+            width=self.width,
+            height=self.height,
+            scale=self.scale,
+            duration_ms=self.duration_ms,
+            fps=self.fps,
+            playback_fps=self.playback_fps,
+            quality=self.quality,
+            transparent=self.transparent,
+            wait_for_idle=self.is_url,
+            **engine_settings(),
+        )
+
+    @property
+    def capture_key(self) -> str:
+        """Readable in front, and a digest over everything that shapes the picture behind."""
+        width, height = self.to_spec().pixel_size
+        motion = "anim" if self.format.animated else "still"
+        name = slug(self.piece, 120)
+        return f"{name}_{width}x{height}_{self.format}_{motion}_{settings.OVEN_RENDER_VERSION}_{self._digest()}"
+
+    def _digest(self) -> str:
+        shape: dict[str, Any] = asdict(self)
+        if not self.format.animated:
+            for field in ("duration_ms", "fps", "playback_fps", "quality"):
+                del shape[field]
+        shape["url"] = self.url
+        return hashlib.sha256(json.dumps(shape, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> GrabRequest:
+        """From a stored row: checked when it was made."""
+        return cls(**{**data, "format": Format(data["format"])})
+
+
+def engine_settings() -> dict[str, Any]:
+    """The engine's limits as this installation sets them."""
+    return {
+        "ready_expression": settings.OVEN_READY_EXPRESSION,
+        "ready_limit_ms": settings.OVEN_READY_LIMIT_MS,
+        "settle_ms": settings.OVEN_SETTLE_MS,
+        "settle_still_ms": settings.OVEN_SETTLE_STILL_MS,
+        "tick_hz": settings.OVEN_TICK_HZ,
+        "blocked_urls": tuple(settings.OVEN_BLOCKED_URLS),
+        "step_limit_s": settings.OVEN_STEP_LIMIT_S,
+        "deadline_s": settings.OVEN_CAPTURE_LIMIT_S,
+        "memory_limit_mb": settings.OVEN_PAGE_MEMORY_MB,
+    }
+
+
+def parse(raw: Mapping[str, Any], any_page: bool = False) -> GrabRequest:
+    """Checks a caller's fields (the contract's names, texts or JSON values). Raises BadRequest for the first wrong one.
+
+    `any_page`: the caller may name an https page instead of a piece.
+    """
+    piece = check_piece(raw.get("piece"), any_page)
+    wish = GrabRequest(
+        piece=piece,
+        format=_format(raw.get("format", "webp")),
+        width=_side(raw, "width"),
+        height=_side(raw, "height"),
+        duration_ms=round(_number(raw, "duration", 12_000, DURATION_MS, "milliseconds")),
+        fps=_number(raw, "fps", 7.5, FPS, "frames a second"),
+        playback_fps=_number(raw, "playbackFps", 15.0, FPS, "frames a second"),
+        density=_number(raw, "density", 1.0, DENSITY),
+        viewport_scale=_number(raw, "viewportScale", 1.0, DENSITY) if raw.get("viewportScale") else None,
+        quality=round(_number(raw, "quality", 80, QUALITY)),
+        transparent=flag(raw, "transparent"),
+        cache_key=clean_cache_key(str(raw.get("cacheKey") or "")),
+    )
+    _check_together(wish)
+    return wish
+
+
+def _check_together(wish: GrabRequest) -> None:
+    width, height = round(wish.width * wish.scale), round(wish.height * wish.scale)
+    if width * height > MAX_PIXELS:
+        text = f"density: {width}×{height} pixels are more than the {MAX_PIXELS:,} allowed; lower density or size."
+        raise BadRequest("density", text, MAX_PIXELS)
+    if wish.format.animated and (frames := math.ceil(wish.duration_ms / 1000 * wish.fps)) > MAX_FRAMES:
+        text = f"fps: {frames} frames are more than the {MAX_FRAMES} allowed; lower fps or duration."
+        raise BadRequest("fps", text, MAX_FRAMES)
+    if wish.format is Format.GIF and wish.playback_fps > GIF_PLAYBACK_FPS:
+        text = f"playbackFps: a GIF plays at most {GIF_PLAYBACK_FPS:g} frames a second."
+        raise BadRequest("playbackFps", text, GIF_PLAYBACK_FPS)
+    if wish.transparent and not wish.format.takes_alpha:
+        raise BadRequest("transparent", f"transparent: {wish.format} has no transparency.", ["png", "webp"])
+
+
+def check_piece(value: object, any_page: bool = False) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise BadRequest("piece", "piece: a piece's name is needed.")
+    piece = value.strip()
+    if _WEB_PAGE.match(piece):
+        return _check_page(piece, any_page)
+    if len(piece) > MAX_PIECE:
+        raise BadRequest("piece", f"piece: the name has {len(piece)} characters, at most {MAX_PIECE} are allowed.")
+    if ".." in piece or piece.startswith("/") or not _PIECE_CHARS.fullmatch(piece):
+        raise BadRequest("piece", "piece: the name has characters or parts that no piece's name has.")
+    if _DOMAIN_END.search(piece) or any(word in piece.lower() for word in _REFUSED):
+        raise BadRequest("piece", "piece: this names a web site, not a piece.")
+    return piece
+
+
+def _check_page(url: str, any_page: bool) -> str:
+    if not any_page:
+        raise BadRequest("piece", "piece: web pages can only be grabbed by staff; a piece's name is needed.")
+    if len(url) > MAX_URL:
+        raise BadRequest("piece", f"piece: the address is longer than {MAX_URL} characters.")
+    if not url.lower().startswith("https://"):
+        raise BadRequest("piece", "piece: only https pages can be grabbed.")
+    return url
+
+
+def _format(value: object) -> Format:
+    try:
+        return Format(str(value).lower())
+    except ValueError:
+        valid = [f.value for f in Format]
+        raise BadRequest("format", f"format: {str(value)[:20]!r} is not one of {', '.join(valid)}.", valid) from None
+
+
+def _side(raw: Mapping[str, Any], field: str) -> int:
+    """A side in CSS pixels; what is not a number becomes 512, as callers expect."""
+    try:
+        side = int(float(raw.get(field, 512)))
+    except (TypeError, ValueError, OverflowError):
+        side = 512
+    low, high = SIDE
+    if not low <= side <= high:
+        raise BadRequest(field, f"{field}: {side} is not within {low} to {high}.", [low, high])
+    return side
+
+
+def _number(raw: Mapping[str, Any], field: str, default: float, bounds: tuple[float, float], unit: str = "") -> float:
+    value = raw.get(field)
+    if value is None or value == "":
+        return default
+    low, high = bounds
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not low <= number <= high:
+        text = f"{field}: {str(value)[:20]} is not within {low:g} to {high:g}{' ' + unit if unit else ''}."
+        raise BadRequest(field, text, [low, high])
+    return number
+
+
+def flag(raw: Mapping[str, Any], field: str) -> bool:
+    return raw.get(field) is True or str(raw.get(field, "")).lower() in ("true", "1")
+
+
+def clean_cache_key(text: str) -> str:
+    return re.sub(r"-+", "-", re.sub(r"[^A-Za-z0-9_-]", "-", text))[:CACHE_KEY_CHARS]
+
+
+def slug(piece: str, limit: int = 80) -> str:
+    """A piece's name as part of ids and file names: without the leading `$`, nothing that means anything there."""
+    name = piece.removeprefix("$")
+    name = re.sub(r"^https?://", "", name, flags=re.IGNORECASE)
+    return re.sub(r"[^\w@~.-]+", "-", name, flags=re.ASCII).strip("-.")[:limit] or "piece"

@@ -1,0 +1,87 @@
+"""OpenAPI of the grab routes, whose bodies and queries are read leniently as the contract asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from captures import requests as bounds
+from captures.engine.spec import Format
+
+_FORMAT = {"type": "string", "enum": [f.value for f in Format], "default": "webp"}
+
+
+def _range(kind: str, limits: tuple[float, float], default: object, text: str) -> dict[str, Any]:
+    return {"type": kind, "minimum": limits[0], "maximum": limits[1], "default": default, "description": text}
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "duration": _range("integer", bounds.DURATION_MS, 12000, "Captured span in milliseconds."),
+    "fps": _range("number", bounds.FPS, 7.5, "Capture rate, frames a second."),
+    "playbackFps": _range("number", bounds.FPS, 15, "Rate written into the file."),
+    "density": _range("number", bounds.DENSITY, 1, "Art pixels and file pixels for each CSS pixel."),
+    "viewportScale": _range("number", bounds.DENSITY, None, "File pixels for each CSS pixel, instead of density."),
+    "quality": _range("integer", bounds.QUALITY, 80, "Of WebP and MP4."),
+    "transparent": {"type": "boolean", "default": False, "description": "Keep transparency (png, webp)."},
+    "cacheKey": {"type": "string", "maxLength": bounds.CACHE_KEY_CHARS, "description": "Told apart from others."},
+    "source": {"type": "string", "default": "manual", "description": "Recorded; `keep` overtakes (scope grab)."},
+    "keepId": {"type": "string", "description": "Recorded."},
+    "skipCache": {"type": "boolean", "default": False, "description": "Capture anew (scope grab)."},
+}
+_SIDE = _range("integer", bounds.SIDE, 512, "CSS pixels.")
+_NOWAIT = {"type": "boolean", "default": False, "description": "A stand-in picture while the same capture is baking."}
+
+POST_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["piece"],
+                    "properties": {
+                        "piece": {"type": "string", "maxLength": bounds.MAX_PIECE},
+                        "format": _FORMAT,
+                        "width": _SIDE,
+                        "height": _SIDE,
+                        **_OPTIONS,
+                    },
+                }
+            }
+        },
+    },
+    "security": [{"bearer": []}],
+}
+GET_PARAMETERS = {
+    "parameters": [
+        {"name": "format", "in": "path", "required": True, "schema": _FORMAT},
+        {"name": "width", "in": "path", "required": True, "schema": _SIDE},
+        {"name": "height", "in": "path", "required": True, "schema": _SIDE},
+        {"name": "piece", "in": "path", "required": True, "schema": {"type": "string"}},
+        *(
+            {"name": name, "in": "query", "schema": schema}
+            for name, schema in {**_OPTIONS, "nowait": _NOWAIT}.items()
+        ),
+    ]
+}
+
+
+def _error(text: str) -> dict[str, Any]:
+    schema = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+_IMAGE = {f.mime: {"schema": {"type": "string", "format": "binary"}} for f in Format}
+GRAB_RESPONSES = {
+    "responses": {
+        "200": {
+            "description": "The media. `X-Cache`, `X-Grab-Id`; a stand-in has `X-Oven-Status`.",
+            "content": _IMAGE,
+        },
+        "302": {"description": "Captured before: where it lies. `X-Cache: HIT`."},
+        "400": _error("A field is wrong: `field`, and `valid` values or bounds."),
+        "401": _error("Sign in or send a bearer token."),
+        "500": _error("The capture failed: `code`, `grabId`."),
+        "503": _error("The queue is full: `Retry-After`."),
+        "504": _error("Not ready in time: `grabId`, `statusUrl`."),
+    }
+}

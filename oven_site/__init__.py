@@ -1,0 +1,1 @@
+"""Oven: live web pieces into media a site can serve."""

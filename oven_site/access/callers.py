@@ -1,0 +1,89 @@
+"""Who is asking, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.http import HttpRequest
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils import timezone
+
+from oven_site.access.models import ApiToken, Scope, digest
+
+USED_EVERY = timedelta(minutes=1)
+
+
+class Refused(Exception):
+    """Not signed in (401), or not allowed (403)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`user` is a signed-in member of staff, `scopes` are a token's."""
+
+    user: Any = None
+    token: str = ""
+    scopes: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def staff(self) -> bool:
+        return self.user is not None
+
+    def may(self, scope: Scope) -> bool:
+        return self.staff or scope in self.scopes or open_writes()
+
+    def require(self, scope: Scope) -> None:
+        """Raises Refused unless the caller may."""
+        if self.may(scope):
+            return
+        if self.token:
+            raise Refused(403, f"This token lacks the scope '{scope.value}'.")
+        raise Refused(401, f"Sign in as staff, or send a bearer token with the scope '{scope.value}'.")
+
+
+ANONYMOUS = Caller()
+
+
+def open_writes() -> bool:
+    """The original service let anybody in; a transition may ask for that, in production only twice."""
+    return bool(settings.OVEN_OPEN_WRITES and (settings.DEBUG or settings.OVEN_OPEN_WRITES_CONFIRMED))
+
+
+async def caller_of(request: HttpRequest) -> Caller:
+    """Raises Refused for a bad token, and for a cross-site write that rides on a session."""
+    header = request.headers.get("Authorization", "")
+    if header.lower().startswith("bearer "):
+        return await sync_to_async(_by_token)(header[7:].strip())
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return ANONYMOUS
+    user = await request.auser()  # type: ignore[attr-defined]
+    if not (user.is_authenticated and user.is_staff):
+        return ANONYMOUS
+    if request.method not in ("GET", "HEAD", "OPTIONS") and _forged(request):
+        raise Refused(403, "The CSRF token is missing or wrong.")
+    return Caller(user=user)
+
+
+def _by_token(secret: str) -> Caller:
+    token = ApiToken.objects.filter(digest=digest(secret)).first()
+    if token is None or token.expired:
+        raise Refused(401, "This token is unknown or has expired.")
+    now = timezone.now()
+    if token.last_used_at is None or now - token.last_used_at > USED_EVERY:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return Caller(token=token.name, scopes=frozenset(token.scopes))
+
+
+def _forged(request: HttpRequest) -> bool:
+    request.csrf_processing_done = False  # type: ignore[attr-defined]
+    check = CsrfViewMiddleware(lambda _: None)  # type: ignore[arg-type, return-value]
+    check.process_request(request)
+    return check.process_view(request, lambda: None, (), {}) is not None  # type: ignore[arg-type]

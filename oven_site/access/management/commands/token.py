@@ -1,0 +1,26 @@
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from oven_site.access.models import ApiToken, Scope
+
+
+class Command(BaseCommand):
+    help = "Makes a bearer token and prints it, for the only time."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="who uses it, for what")
+        parser.add_argument("--scope", action="append", choices=Scope.values, help="may be given several times")
+        parser.add_argument("--days", type=float, help="days until it expires (default: never)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if ApiToken.objects.filter(name=options["name"]).exists():
+            raise CommandError(f"There is a token named {options['name']!r} already.")
+        token = ApiToken(name=options["name"], scopes=options["scope"] or Scope.values)
+        if options["days"]:
+            token.expires_at = timezone.now() + timedelta(days=options["days"])
+        secret = token.renew()
+        token.save()
+        self.stdout.write(secret)

@@ -1,0 +1,85 @@
+"""The REST surface: every verb's router, and how errors look."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from captures.api import router as captures_router
+from captures.requests import BadRequest
+from oven_site.access.callers import Refused
+from oven_site.contract import error
+from oven_site.jobs import registry
+from oven_site.live import snapshot
+from oven_site.live.events import job_view
+
+log = logging.getLogger(__name__)
+
+api = NinjaAPI(
+    title="Oven",
+    version=settings.VERSION,
+    description="Turns live web pieces into media a site can serve.",
+    urls_namespace="api",
+    docs_url="/docs",
+    openapi_url="/docs/openapi.json",
+)
+api.add_router("", captures_router)
+
+
+@api.get("/health", tags=["service"], summary="Is the web process alive")
+async def health(request: HttpRequest) -> dict[str, str]:
+    return {"status": "ok", "service": "oven", "timestamp": timezone.now().isoformat()}
+
+
+@api.get("/status", tags=["service"], summary="Bakes and grabs: waiting, running, recent")
+async def status(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(await sync_to_async(snapshot.state)())
+
+
+@api.get("/status/{job_id}", tags=["service"], summary="One job of any kind")
+async def job_status(request: HttpRequest, job_id: str) -> JsonResponse:
+    job = await sync_to_async(registry.find)(job_id)
+    if job is None:
+        return error(404, f"There is no job {job_id[:140]!r}.", field="jobId")
+    return JsonResponse(dict(await sync_to_async(job_view)(job)))
+
+
+@api.exception_handler(BadRequest)
+def bad_request(request: HttpRequest, exc: BadRequest) -> JsonResponse:
+    more: dict[str, Any] = {"field": exc.field}
+    if exc.valid is not None:
+        more["valid"] = exc.valid
+    return error(400, exc.message, **more)
+
+
+@api.exception_handler(Refused)
+def refused(request: HttpRequest, exc: Refused) -> JsonResponse:
+    response = error(exc.status, exc.message)
+    if exc.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+@api.exception_handler(ValidationError)
+def invalid(request: HttpRequest, exc: ValidationError) -> JsonResponse:
+    first: dict[str, Any] = exc.errors[0]
+    field = str(first["loc"][-1])
+    return error(400, f"{field}: {first['msg']}", field=field)
+
+
+@api.exception_handler(HttpError)
+def http_error(request: HttpRequest, exc: HttpError) -> JsonResponse:
+    return error(exc.status_code, str(exc))
+
+
+@api.exception_handler(Exception)
+def unexpected(request: HttpRequest, exc: Exception) -> JsonResponse:
+    log.exception("unexpected error on %s", request.path, exc_info=exc)
+    return error(500, "Oven failed.", message="The error has been logged.")

@@ -1,0 +1,127 @@
+"""The two named stores: `art` (grabs, icons, cards) and `blobs` (tapes). Files or S3, by settings."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, Storage, storages
+
+from oven_site.artifacts.models import Artifact
+
+CHUNK = 64 * 1024
+
+
+class StoreError(Exception):
+    """The store is full, refuses or is out of reach."""
+
+
+class _Movable(File):  # type: ignore[type-arg]
+    """A finished scratch file: the file system store renames it into place, so that no half of it is ever seen."""
+
+    def temporary_file_path(self) -> str:
+        return str(self.name)
+
+
+def store_of(name: str) -> Storage:
+    return storages[name]
+
+
+def keep(path: Path, key: str, mime: str, store: str = "art", **facts: Any) -> Artifact:
+    """Moves a finished file under its final key, then writes (or renews) its row. Raises StoreError."""
+    size, digest = path.stat().st_size, _digest(path)
+    _save(path, key, store, mime)
+    facts = {"mime": mime, "bytes": size, "sha256": digest, **facts}
+    artifact, _ = Artifact.objects.update_or_create(store=store, key=key, defaults=facts)
+    return artifact
+
+
+def keep_bytes(data: bytes, key: str, mime: str, store: str = "art") -> None:
+    """A small side file (posters, last frames) without a row of its own. Raises StoreError."""
+    content = ContentFile(data, name=key)
+    content.content_type = mime  # type: ignore[attr-defined]
+    with _store_errors():
+        store_of(store).save(key, content)
+
+
+def drop(artifact: Artifact) -> None:
+    """Deletes the bytes, then the row."""
+    with _store_errors():
+        store_of(artifact.store).delete(artifact.key)
+    artifact.delete()
+
+
+def drop_key(key: str, store: str = "art") -> None:
+    with _store_errors():
+        store_of(store).delete(key)
+
+
+def public_url(store: str, key: str) -> str:
+    """Where anybody can read it: the store's CDN or bucket, else this host."""
+    base = {"art": settings.OVEN_ART_BASE_URL, "blobs": settings.OVEN_BLOBS_BASE_URL}[store]
+    if base:
+        return f"{base.rstrip('/')}/{quote(key)}"
+    storage = store_of(store)
+    if not isinstance(storage, FileSystemStorage):
+        return storage.url(key)
+    return f"{settings.OVEN_PUBLIC_URL.rstrip('/')}/files/{store}/{quote(key)}"
+
+
+def local_path(store: str, key: str) -> Path | None:
+    """The file itself, where the store is a directory; None otherwise or when it is not there."""
+    storage = store_of(store)
+    if not isinstance(storage, FileSystemStorage):
+        return None
+    path = Path(storage.path(key))  # raises SuspiciousFileOperation outside of the store
+    return path if path.is_file() else None
+
+
+async def stream(store: str, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    """The bytes in pieces, never the whole file in memory."""
+    file = await sync_to_async(store_of(store).open)(key)
+    try:
+        await sync_to_async(file.seek)(start)
+        left = length
+        while left is None or left > 0:
+            chunk = await sync_to_async(file.read)(CHUNK if left is None else min(CHUNK, left))
+            if not chunk:
+                return
+            left = None if left is None else left - len(chunk)
+            yield chunk
+    finally:
+        await sync_to_async(file.close)()
+
+
+def _save(path: Path, key: str, store: str, mime: str) -> None:
+    with _store_errors(), path.open("rb") as handle:
+        content = _Movable(handle, name=str(path))
+        content.content_type = mime  # type: ignore[attr-defined]
+        store_of(store).save(key, content)
+
+
+@contextlib.contextmanager
+def _store_errors() -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise StoreError(str(error)) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def expired(now: datetime) -> Any:
+    return Artifact.objects.filter(expires_at__lte=now)

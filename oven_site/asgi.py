@@ -1,0 +1,32 @@
+"""HTTP and websockets."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oven_site.settings")
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from django.urls import re_path  # noqa: E402
+
+from oven_site.live.consumers import ContractConsumer, LiveConsumer  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": AuthMiddlewareStack(
+            URLRouter(
+                [
+                    re_path(r"^ws/?$", ContractConsumer.as_asgi()),
+                    re_path(r"^ws/live/?$", LiveConsumer.as_asgi()),
+                    re_path(r"", ContractConsumer.refuse()),
+                ]
+            )
+        ),
+    }
+)

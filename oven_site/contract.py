@@ -1,0 +1,98 @@
+"""Rules that hold for every route of the REST contract, whatever serves it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import markcoroutinefunction
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+
+log = logging.getLogger(__name__)
+MAX_BODY = 100 * 1024
+PAGES = ("admin", "sign-in", "static", "live")  # for people: ordinary Django behaviour
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization",
+    "Access-Control-Expose-Headers": (
+        "X-Grab-Id, X-Grab-Duration, X-Cache, X-Proxy, X-Oven-Status, X-Queue-Position, X-Estimated-Wait"
+    ),
+}
+# First segments of the contract, answered in any case.
+SEGMENTS = {"health", "status", "grab", "grab-status", "grab-cleanup", "grab-clear", "api", "docs", "files"}
+
+
+class ContractMiddleware:
+    """CORS and OPTIONS everywhere; paths in any case and with a trailing slash; errors as JSON; HEAD as GET."""
+
+    async_capable = True
+    sync_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> None:
+        self.get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        first = request.path_info.strip("/").split("/")[0].lower()
+        if first in PAGES:
+            return await self.get_response(request)
+        response = _early_answer(request)
+        if response is None:
+            _normalise(request, first)
+            response = await self._answer(request)
+        for name, value in CORS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            response = await self.get_response(request)
+        except RequestDataTooBig:
+            return too_large()
+        if response.status_code == 405:
+            return not_found(request)
+        return response
+
+
+def _early_answer(request: HttpRequest) -> HttpResponse | None:
+    if request.method == "OPTIONS":
+        return HttpResponse("OK", content_type="text/plain")
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) > MAX_BODY:
+        return too_large()
+    return None
+
+
+def _normalise(request: HttpRequest, first: str) -> None:
+    path = request.path_info
+    if first in SEGMENTS:
+        path = f"/{first}{path[len(first) + 1 :]}"
+    if len(path) > 1:
+        path = path.rstrip("/")
+    request.path_info = request.path = path
+    if request.method == "HEAD":  # the server leaves the body out
+        request.method = "GET"
+
+
+def error(status: int, message: str, **more: Any) -> JsonResponse:
+    return JsonResponse({"error": message, **more}, status=status)
+
+
+def too_large() -> JsonResponse:
+    return error(413, f"The body is larger than {MAX_BODY // 1024} kB.", field="body", limit=MAX_BODY)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Unknown path or wrong method: the contract knows no 405."""
+    response = error(404, f"There is no {request.method} {request.path}.")
+    response.headers.update(CORS)
+    return response
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    response = error(500, "Oven failed.", message="The error has been logged.")
+    response.headers.update(CORS)
+    return response

@@ -1,0 +1,68 @@
+"""The admin's look and its side bar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse_lazy
+
+
+def _item(title: str, icon: str, url: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(url)}
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Oven",
+    "SITE_HEADER": "Oven",
+    "SITE_SUBHEADER": "Captures of live pieces",
+    "SITE_SYMBOL": "local_fire_department",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "STYLES": [lambda request: "/static/oven/admin.css"],
+    "SCRIPTS": [lambda request: "/static/oven/admin.js"],
+    "COLORS": {
+        "primary": {
+            "50": "#fff7ed",
+            "100": "#ffedd5",
+            "200": "#fed7aa",
+            "300": "#fdba74",
+            "400": "#fb923c",
+            "500": "#f97316",
+            "600": "#c2570c",
+            "700": "#a8450b",
+            "800": "#9a3412",
+            "900": "#7c2d12",
+            "950": "#431407",
+        }
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {"items": [_item("Live", "local_fire_department", "live")]},
+            {
+                "title": "Captures",
+                "items": [
+                    _item("Grabs", "photo_camera", "admin:captures_grab_changelist"),
+                    _item("Frozen pieces", "ac_unit", "admin:captures_frozenpiece_changelist"),
+                ],
+            },
+            {
+                "title": "Records",
+                "items": [
+                    _item("Attempts", "history", "admin:jobs_attempt_changelist"),
+                    _item("Artifacts", "folder_zip", "admin:artifacts_artifact_changelist"),
+                ],
+            },
+            {
+                "title": "Access",
+                "items": [
+                    _item("Tokens", "key", "admin:access_apitoken_changelist"),
+                    _item("Users", "person", "admin:auth_user_changelist"),
+                    _item("Queues", "stacks", "admin:django_rq_dashboard_changelist"),
+                ],
+            },
+        ],
+    },
+}

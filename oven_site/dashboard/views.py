@@ -1,0 +1,137 @@
+"""The live page for staff: its first state, and what its buttons do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_GET, require_POST
+from sesame.utils import get_user
+
+from captures import jobs, requests, shapes
+from captures.engine.spec import Format
+from captures.models import FrozenPiece, Grab
+from oven_site.contract import error
+from oven_site.jobs import lifecycle, registry
+from oven_site.jobs.models import Job
+from oven_site.jobs.states import ENDED, RUNNING, State
+from oven_site.live import progress, snapshot
+from oven_site.live.events import job_view
+
+RECENT = 48
+
+
+@require_GET
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """The one-time link: signs in once, then leads to the live page."""
+    user: Any = get_user(request)
+    if user is None:
+        return render(request, "oven/link_used.html", status=403)
+    login(request, user)
+    return HttpResponseRedirect(reverse("live"))
+
+
+@require_GET
+@ensure_csrf_cookie
+@staff_member_required
+def live(request: HttpRequest) -> HttpResponse:
+    return render(request, "oven/live.html", {"boot": boot(request), "version": settings.VERSION})
+
+
+def boot(request: HttpRequest) -> dict[str, Any]:
+    """What the page's script is given to start with."""
+    pieces = Grab.objects.filter(state=State.COMPLETE).order_by("-id").values_list("piece", flat=True)[:200]
+    return {
+        "state": current(),
+        "pieces": list(dict.fromkeys(pieces))[:40],
+        "formats": [f.value for f in Format],
+        "limits": {
+            "side": requests.SIDE,
+            "duration": requests.DURATION_MS,
+            "fps": requests.FPS,
+            "density": requests.DENSITY,
+            "quality": requests.QUALITY,
+        },
+        "pieceOrigin": settings.OVEN_PIECE_ORIGIN,
+        "urls": {
+            "state": reverse("live-state"),
+            "grab": reverse("live-grab"),
+            "act": "/live/job/{id}/{action}",
+            "admin": reverse("admin:captures_grab_changelist"),
+            "frozen": reverse("admin:captures_frozenpiece_changelist"),
+        },
+        "user": str(request.user),
+    }
+
+
+def current() -> dict[str, Any]:
+    """Running, waiting and recent jobs, the frozen list, the log: everything the page shows."""
+    running = list(shapes.with_artifacts(Grab.objects.filter(state__in=RUNNING)).order_by("id"))
+    waiting = shapes.waiting_in_order()
+    recent = shapes.with_artifacts(Grab.objects.filter(state__in=ENDED)).order_by("-ended_at")[:RECENT]
+    count = shapes.workers()
+    waits = {item["id"]: item["estimatedWait"] for item in shapes.queue_records(waiting, count)}
+    return {
+        "version": snapshot.version(),
+        "uptime": snapshot.uptime_ms(),
+        "workers": count,
+        "running": [dict(job_view(grab)) for grab in running],
+        "progress": progress.read("grab", [grab.public_id for grab in running]),
+        "waiting": [{**job_view(grab), "wait": waits[grab.public_id]} for grab in waiting[:100]],
+        "waitingCount": len(waiting),
+        "recent": [dict(job_view(grab)) for grab in recent],
+        "frozenCount": FrozenPiece.objects.count(),
+        "log": progress.recent_log(50),
+    }
+
+
+@require_GET
+@staff_member_required
+def state(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(current())
+
+
+@require_POST
+@staff_member_required
+def start_grab(request: HttpRequest) -> JsonResponse:
+    """Starts a grab from the page's form; answers with the job at once."""
+    try:
+        wish = requests.parse(request.POST.dict(), any_page=True)
+        asked = jobs.ask(wish, skip_cache=requests.flag(request.POST, "skipCache"), source="live", user=request.user)
+    except requests.BadRequest as bad:
+        return error(400, bad.message, field=bad.field)
+    except jobs.QueueFull:
+        return error(503, f"The queue is full ({settings.OVEN_QUEUE_CEILING} waiting).")
+    return JsonResponse({"job": job_view(asked.grab), "cached": asked.cached, "joined": asked.joined})
+
+
+@require_POST
+@staff_member_required
+def act(request: HttpRequest, public_id: str, action: str) -> JsonResponse:
+    """`cancel` or `again` (with skipCache) on one job."""
+    job = registry.find(public_id)
+    if job is None:
+        return error(404, "There is no such job.")
+    try:
+        return JsonResponse(_act(job, action, request))
+    except lifecycle.StateMismatch:
+        return error(409, "The job has ended in the meantime.")
+    except requests.BadRequest as bad:
+        return error(400, bad.message, field=bad.field)
+    except jobs.QueueFull:
+        return error(503, "The queue is full.")
+
+
+def _act(job: Job, action: str, request: HttpRequest) -> dict[str, Any]:
+    if action == "cancel":
+        return {"job": job_view(lifecycle.cancel(job))}
+    if action == "again" and isinstance(job, Grab):
+        asked = jobs.ask_again(job, skip_cache=requests.flag(request.POST, "skipCache"), user=request.user)
+        return {"job": job_view(asked.grab), "cached": asked.cached, "joined": asked.joined}
+    raise requests.BadRequest("action", "action: only cancel and again are known.")

@@ -1,0 +1,175 @@
+"""Every change of a job's state: one conditional UPDATE that names what it expects, and checks that one row changed.
+
+queued ──claim──> running ──finish──> complete
+  ^  ^               │ ├────fail────> failed, or retrying (──due──> claimed again)
+  │  └───release─────┘ └─cancel──> cancelling ──confirm_cancelled──> cancelled
+submit                         (a waiting row is cancelled at once)
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from oven_site.jobs import queue, registry
+from oven_site.jobs.models import Attempt, Job
+from oven_site.jobs.states import ENDED, WAITING, State
+from oven_site.live import events
+
+J = TypeVar("J", bound=Job)
+LOST = "worker_lost"
+
+
+class StateMismatch(Exception):
+    """The row is not (any more) in the state that the change expects."""
+
+
+def submit(job: J) -> J:
+    """Saves a new job and enqueues it once the transaction commits.
+
+    Raises IntegrityError when the same work is already active.
+    """
+    with transaction.atomic():
+        job.save(force_insert=True)
+        transaction.on_commit(partial(_announce_queued, job))
+    return job
+
+
+def _announce_queued(job: Job) -> None:
+    queue.enqueue(job)
+    events.publish_job("job.queued", job)
+
+
+def claim(kind: str, pk: int, worker: str) -> Job | None:
+    """A waiting row becomes this worker's, as its next attempt. None when there is nothing to do."""
+    model = registry.get(kind).model
+    now = timezone.now()
+    job = model._default_manager.filter(pk=pk, state__in=WAITING).first()
+    if job is None or (job.due_at and job.due_at > now):
+        return None
+    with transaction.atomic():
+        changed = _rows(job, *WAITING).update(
+            state=State.RUNNING,
+            attempt=F("attempt") + 1,
+            worker=worker,
+            heartbeat_at=now,
+            started_at=now,
+            due_at=None,
+            stage="starting",
+            percent=0,
+            detail="",
+            error_code="",
+            error_message="",
+        )
+        if changed != 1:
+            return None
+        job.refresh_from_db()
+        Attempt.objects.create(kind=kind, job_pk=pk, job_id=job.public_id, number=job.attempt, worker=worker)
+    events.publish_job("job.started", job)
+    return job
+
+
+def beat(job: Job, **fields: Any) -> bool:
+    """The worker is alive and still owns the row. False: it was cancelled, or somebody else's attempt runs."""
+    return _rows(job, State.RUNNING).update(heartbeat_at=timezone.now(), **fields) == 1
+
+
+def finish(job: J, spans: dict[str, int], **result: Any) -> J:
+    """Publishes the result. Raises StateMismatch when this attempt is no longer the row's."""
+    fields = {"percent": 100, "stage": "", "detail": "", "spans": spans, **result}
+    return _end(job, State.COMPLETE, (State.RUNNING,), fields)
+
+
+def fail(job: J, code: str, message: str, retry: bool, spans: dict[str, int] | None = None) -> J:
+    """Failed for good, or back to waiting when a retry may help and attempts are left."""
+    fields: dict[str, Any] = {"error_code": code, "error_message": message[:500], "spans": spans or {}}
+    if not retry or job.attempt >= job.max_attempts:
+        return _end(job, State.FAILED, (State.RUNNING,), fields)
+    due = timezone.now() + retry_delay(job.attempt)
+    _change(job, (State.RUNNING,), state=State.RETRYING, due_at=due, stage="", detail="", **fields)
+    _end_attempt(job, State.FAILED, code, message, spans)
+    events.publish_job("job.queued", job)
+    return job
+
+
+def release(job: J, reason: str) -> J:
+    """Hands a running row back unfinished (the worker shuts down): it costs no attempt."""
+    _change(job, (State.RUNNING,), state=State.QUEUED, max_attempts=F("max_attempts") + 1, stage="", detail=reason)
+    _end_attempt(job, State.CANCELLED, "released", reason)
+    queue.enqueue(job)
+    events.publish_job("job.queued", job)
+    return job
+
+
+def cancel(job: J) -> J:
+    """Ends a waiting row at once; asks the worker of a running one to stop. Raises StateMismatch when it has ended."""
+    try:
+        return _end(job, State.CANCELLED, WAITING, {"stage": "", "detail": ""})
+    except StateMismatch:
+        _change(job, (State.RUNNING,), state=State.CANCELLING, detail="Cancelling")
+    queue.flag_cancel(job)
+    events.publish_job("job.progress", job)
+    return job
+
+
+def confirm_cancelled(job: J, spans: dict[str, int] | None = None) -> J:
+    """The process that worked on it is gone."""
+    return _end(job, State.CANCELLED, (State.CANCELLING,), {"stage": "", "detail": "", "spans": spans or {}})
+
+
+def recover(job: J) -> J:
+    """A row whose worker vanished: waits again, or fails once its attempts are used up."""
+    if job.state == State.CANCELLING:
+        return confirm_cancelled(job)
+    job = fail(job, LOST, "The worker that ran it went away.", retry=True)
+    if job.state == State.RETRYING:
+        _change(job, (State.RETRYING,), due_at=None)
+        queue.enqueue(job)
+    return job
+
+
+def retry_delay(attempt: int) -> timedelta:
+    """Doubles with every attempt, with jitter so that a burst does not come back as one."""
+    base = settings.OVEN_RETRY_BASE_S * 2 ** (attempt - 1)
+    return timedelta(seconds=base * random.uniform(0.8, 1.2))
+
+
+def _end(job: J, state: State, expected: tuple[State, ...], fields: dict[str, Any]) -> J:
+    was_running = job.attempt > 0
+    _change(job, expected, state=state, ended_at=timezone.now(), due_at=None, **fields)
+    if was_running:
+        _end_attempt(job, state, job.error_code, job.error_message, job.spans)
+    events.publish_job("job.ended", job)
+    return job
+
+
+def _change(job: Job, expected: tuple[State, ...], **fields: Any) -> None:
+    if _rows(job, *expected).update(**fields) != 1:
+        raise StateMismatch(f"{job} is not {' or '.join(expected)}.")
+    job.refresh_from_db()
+
+
+def _rows(job: Job, *expected: State) -> QuerySet[Any]:
+    return type(job)._default_manager.filter(pk=job.pk, attempt=job.attempt, state__in=expected)
+
+
+def _end_attempt(job: Job, outcome: State, code: str, message: str, spans: dict[str, int] | None = None) -> None:
+    fields: dict[str, Any] = {"spans": spans} if spans else {}
+    Attempt.objects.filter(kind=job.kind, job_pk=job.pk, number=job.attempt, ended_at=None).update(
+        outcome=outcome, ended_at=timezone.now(), error_code=code, error_message=message[:500], **fields
+    )
+
+
+def queue_wait_ms(job: Job, now: datetime | None = None) -> int:
+    return round(((now or job.started_at or timezone.now()) - job.created_at).total_seconds() * 1000)
+
+
+def ended(job: Job) -> bool:
+    return job.state in ENDED

@@ -1,0 +1,85 @@
+"""The durable job. The database is the truth; the queue only carries."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from oven_site.jobs.states import ACTIVE, Lane, State
+
+
+def default_max_attempts() -> int:
+    return int(settings.OVEN_MAX_ATTEMPTS)
+
+
+class Job(models.Model):
+    """Base of every verb's row: what was asked for, how far it is, what came of it.
+
+    States change only through `oven_site.jobs.lifecycle`. Times are UTC; spans are milliseconds.
+    """
+
+    kind: ClassVar[str]
+
+    public_id = models.CharField("id", max_length=140, unique=True, editable=False)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED, db_index=True)
+    stage = models.CharField(max_length=20, blank=True)
+    percent = models.PositiveSmallIntegerField(default=0)
+    detail = models.CharField(max_length=200, blank=True)
+    lane = models.CharField(max_length=8, choices=Lane.choices, default=Lane.NOW)
+    source = models.CharField(max_length=40, default="manual", help_text="Who or what asked for it.")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    spec = models.JSONField(default=dict, help_text="What was asked for, validated.")
+
+    attempt = models.PositiveSmallIntegerField(default=0)
+    max_attempts = models.PositiveSmallIntegerField(default=default_max_attempts)
+    worker = models.CharField(max_length=120, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    due_at = models.DateTimeField(null=True, blank=True, help_text="A retry waits until then.")
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True, db_index=True)
+
+    error_code = models.CharField(max_length=24, blank=True, db_index=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    spans = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        abstract = True
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+
+class Attempt(models.Model):
+    """One run of a job: who ran it, what happened, its spans and its log."""
+
+    kind = models.CharField(max_length=16)
+    job_pk = models.PositiveBigIntegerField()
+    job_id = models.CharField("job", max_length=140, db_index=True)
+    number = models.PositiveSmallIntegerField()
+    worker = models.CharField(max_length=120)
+    outcome = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
+    started_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    error_code = models.CharField(max_length=24, blank=True, db_index=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    spans = models.JSONField(default=dict, blank=True, help_text="Milliseconds by stage.")
+    evidence = models.JSONField(default=dict, blank=True, help_text="What was seen: errors, requests, mode.")
+    last_frame = models.CharField(max_length=200, blank=True, help_text="Key of the last picture in the art store.")
+    log = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [models.UniqueConstraint(fields=["kind", "job_pk", "number"], name="one_row_an_attempt")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} #{self.number}"

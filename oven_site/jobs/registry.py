@@ -1,0 +1,61 @@
+"""The kinds of jobs. Each verb registers itself, so that nothing here knows the verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from oven_site.jobs.execution import Execution
+    from oven_site.jobs.models import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of job is stored, queued, run and shown."""
+
+    name: str
+    model_label: str  # "captures.Grab"
+    pool: str  # prefix of its queues, one a lane
+    runner: str  # dotted path of `run(execution)`: imported in workers only
+    time_limit_s: int  # of one attempt, for the queue's own alarm
+
+    @property
+    def model(self) -> type[Job]:
+        model: Any = apps.get_model(self.model_label)
+        return model  # type: ignore[no-any-return]
+
+    def queue_name(self, lane: str) -> str:
+        return f"{self.pool}.{lane}"
+
+    def run(self, execution: Execution) -> None:
+        runner: Callable[[Execution], None] = import_string(self.runner)
+        runner(execution)
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    _kinds[kind.name] = kind
+
+
+def get(name: str) -> Kind:
+    return _kinds[name]
+
+
+def kinds() -> list[Kind]:
+    return list(_kinds.values())
+
+
+def find(public_id: str) -> Job | None:
+    """The job of any kind with this id."""
+    for kind in _kinds.values():
+        job = kind.model._default_manager.filter(public_id=public_id).first()
+        if job is not None:
+            return job
+    return None

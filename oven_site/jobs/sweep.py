@@ -1,0 +1,87 @@
+"""What keeps the promise that nothing is lost: looks at the rows, and puts right what the carriers dropped."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from oven_site.jobs import lifecycle, queue, registry
+from oven_site.jobs.registry import Kind
+from oven_site.jobs.states import RUNNING, WAITING, Lane, State
+from oven_site.jobs.worker import is_dead
+
+log = logging.getLogger(__name__)
+SETTLE_S = 1.0  # a message this young may still be on its way
+
+
+@dataclass(slots=True)
+class Swept:
+    """What one sweep did."""
+
+    recovered: int = 0
+    enqueued: int = 0
+    aged: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.recovered or self.enqueued or self.aged)
+
+
+def sweep() -> Swept:
+    """Safe to run at any time, anywhere, by several at once."""
+    swept = Swept()
+    for kind in registry.kinds():
+        swept.recovered += recover_lost(kind)
+        swept.aged += age_lanes(kind)
+        swept.enqueued += enqueue_missing(kind)
+    if swept:
+        log.info("sweep: %s", swept)
+    return swept
+
+
+def recover_lost(kind: Kind) -> int:
+    """Rows that run without a live worker."""
+    stale = timezone.now() - timedelta(seconds=settings.OVEN_STALE_S)
+    recovered = 0
+    for job in kind.model._default_manager.filter(state__in=RUNNING).iterator():
+        beaten = job.heartbeat_at or job.created_at
+        if beaten >= stale and not is_dead(job.worker):
+            continue
+        try:
+            lifecycle.recover(job)
+        except lifecycle.StateMismatch:
+            continue
+        recovered += 1
+    return recovered
+
+
+def enqueue_missing(kind: Kind) -> int:
+    """Rows that wait, are due, and have no message under way."""
+    now = timezone.now()
+    young = now - timedelta(seconds=SETTLE_S)
+    due = Q(due_at=None, created_at__lt=young) | Q(due_at__lte=now)
+    try:
+        known = queue.under_way(kind)
+        waiting = kind.model._default_manager.filter(due, state__in=WAITING).order_by("id").iterator()
+        return sum(queue.enqueue(job) for job in waiting if queue.message_id(job) not in known)
+    except RedisError as error:
+        log.warning("sweep: the queue is out of reach: %s", error)
+        return 0
+
+
+def age_lanes(kind: Kind) -> int:
+    """Whoever has waited long enough moves one lane up, so that low lanes never starve."""
+    old = timezone.now() - timedelta(seconds=settings.OVEN_AGE_LANE_S)
+    aged = 0
+    for job in kind.model._default_manager.filter(state=State.QUEUED, lane=Lane.BATCH, created_at__lt=old):
+        rows = kind.model._default_manager.filter(pk=job.pk, state=State.QUEUED, lane=Lane.BATCH)
+        if rows.update(lane=Lane.BATCH.above) == 1:
+            job.lane = Lane.BATCH.above
+            queue.move(job, Lane.BATCH)
+            aged += 1
+    return aged

@@ -1,0 +1,40 @@
+"""Waiting for a job without holding a thread: on the event stream, with a look at the row now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TypeVar
+
+from channels.layers import get_channel_layer
+
+from oven_site.jobs.models import Job
+from oven_site.jobs.states import ENDED
+from oven_site.live.events import job_group
+
+J = TypeVar("J", bound=Job)
+LOOK_EVERY_S = 2.0  # a message may be lost; the row is the truth
+
+
+async def wait_ended(job: J, limit_s: float) -> J | None:
+    """The job once it has ended; None when the limit comes first."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    group = job_group(job.kind, job.pk)
+    deadline = time.monotonic() + limit_s
+    await layer.group_add(group, channel)
+    news = asyncio.ensure_future(layer.receive(channel))
+    try:
+        while True:
+            fresh: J = await type(job)._default_manager.aget(pk=job.pk)  # type: ignore[assignment]
+            if fresh.state in ENDED:
+                return fresh
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            await asyncio.wait({news}, timeout=min(LOOK_EVERY_S, left))  # a cancelled receive would lose its channel
+            if news.done():
+                news = asyncio.ensure_future(layer.receive(channel))
+    finally:
+        news.cancel()
+        await layer.group_discard(group, channel)

@@ -1,0 +1,104 @@
+"""What workers run: `perform` for every message, and the two kinds of workers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import Any
+
+import psutil
+from django.db import close_old_connections
+from rq.worker import SimpleWorker, Worker
+
+from oven_site.jobs import execution as running
+from oven_site.jobs import lifecycle, registry
+from oven_site.jobs.execution import Cancelled, Execution, Released, Superseded
+from oven_site.live import events
+
+log = logging.getLogger(__name__)
+
+
+def identity() -> str:
+    """Host, process id and the process's start: enough to tell a dead worker from a new one with its number."""
+    return f"{socket.gethostname()}:{os.getpid()}:{int(psutil.Process().create_time())}"
+
+
+def is_dead(worker: str) -> bool:
+    """True only when the worker ran on this very machine and its process is gone."""
+    try:
+        host, pid, started = worker.rsplit(":", 2)
+        if host != socket.gethostname():
+            return False
+        return int(psutil.Process(int(pid)).create_time()) != int(started)
+    except psutil.NoSuchProcess:
+        return True
+    except (ValueError, psutil.Error):
+        return False
+
+
+def perform(kind: str, pk: int) -> None:
+    """Runs the row's next attempt, if it is due and nobody else's. The row says how it ended, not RQ."""
+    close_old_connections()
+    job = lifecycle.claim(kind, pk, identity())
+    if job is None:
+        return
+    execution = Execution(job)
+    try:
+        _run(execution)
+    except lifecycle.StateMismatch:
+        log.warning("%s attempt %s ended too late to count", job, job.attempt)
+    execution.save_log()
+
+
+def _run(execution: Execution) -> None:
+    job = execution.job
+    try:
+        registry.get(job.kind).run(execution)
+    except Cancelled:
+        execution.note("Cancelled")
+        lifecycle.confirm_cancelled(execution.job, execution.spans)
+    except Released:
+        execution.note("Handed back: the worker shuts down")
+        lifecycle.release(job, "The worker was restarted")
+    except Superseded:
+        execution.note("Another attempt has taken over")
+    except lifecycle.StateMismatch:
+        _confirm_late_cancel(execution)
+    except Exception as error:
+        log.exception("%s failed unexpectedly", job)
+        execution.note(f"Unexpected: {error!r}")
+        lifecycle.fail(job, "internal", f"Oven itself failed ({type(error).__name__}).", retry=True)
+    else:
+        events.log("success" if not execution.job.error_code else "error", f"{job}: {execution.job.state}")
+
+
+def _confirm_late_cancel(execution: Execution) -> None:
+    """The work had ended in the very moment in which its cancellation was asked for."""
+    job = type(execution.job)._default_manager.get(pk=execution.job.pk)
+    if job.state == "cancelling" and job.attempt == execution.job.attempt:
+        lifecycle.confirm_cancelled(job, execution.spans)
+
+
+class LightWorker(Worker):
+    """Forks for every job: short bookkeeping."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("maintenance_interval", 60)
+        super().__init__(*args, **kwargs)
+
+
+class WarmWorker(SimpleWorker):
+    """Does not fork, so that what is warm in this process (a browser) serves one job after the other.
+
+    A stop signal hands the running job back instead of finishing it.
+    """
+
+    def request_stop(self, signum: Any, frame: Any) -> None:
+        running.stopping.set()
+        super().request_stop(signum, frame)
+
+    def execute_job(self, job: Any, queue: Any) -> None:
+        super().execute_job(job, queue)
+        if running.stopping.is_set():
+            self._stop_requested = True

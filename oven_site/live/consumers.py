@@ -1,0 +1,143 @@
+"""The two websockets: `/ws` with the contract's shapes, `/ws/live` with typed events for staff."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from oven_site.live import events, progress, snapshot
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class _Consumer(AsyncWebsocketConsumer):
+    """Reads the event stream; sends at most five times a second; ignores what the client says."""
+
+    _flusher: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self.accept()
+        await self.channel_layer.group_add(events.LIVE_GROUP, self.channel_name)
+        self._flusher = asyncio.create_task(self._flush_for_ever())
+
+    async def disconnect(self, code: int) -> None:
+        if self._flusher is not None:
+            self._flusher.cancel()
+        await self.channel_layer.group_discard(events.LIVE_GROUP, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Readers only read."""
+
+    async def oven_event(self, message: dict[str, Any]) -> None:
+        """Called by the channel layer for every event."""
+        raise NotImplementedError
+
+    async def flush(self) -> None:
+        raise NotImplementedError
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(events.MIN_INTERVAL_S)
+            with contextlib.suppress(ConnectionError):
+                await self.flush()
+
+    async def send_dict(self, content: dict[str, Any]) -> None:
+        await self.send(text_data=json.dumps(content, default=str))
+
+
+class ContractConsumer(_Consumer):
+    """`/ws`: one snapshot, then whole states and log lines, as readers of the original service expect."""
+
+    _dirty = False
+    _frozen_too = False
+
+    @classmethod
+    def refuse(cls) -> Any:
+        async def refuse(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "websocket.close", "code": 4404})
+
+        return refuse
+
+    async def connect(self) -> None:
+        await self.start()
+        await self.send_dict(await sync_to_async(snapshot.full)())
+        events.log("info", "A reader connected")
+
+    async def oven_event(self, message: dict[str, Any]) -> None:
+        event = message["event"]
+        if event["type"] == "log":
+            await self.send_dict({"logEntry": event["entry"]})
+            return
+        self._dirty = True
+        self._frozen_too |= event["type"] == "frozen.changed"
+
+    async def flush(self) -> None:
+        if not self._dirty:
+            return
+        frozen, self._dirty, self._frozen_too = self._frozen_too, False, False
+        await self.send_dict(await snapshot.shared_state(with_frozen=frozen))
+
+
+class LiveConsumer(_Consumer):
+    """`/ws/live`: typed events for signed-in staff. The newest progress of a job replaces the one not yet sent."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._progress: dict[str, dict[str, Any]] = {}
+        self._others: list[dict[str, Any]] = []
+        self._checked = 0.0
+
+    async def connect(self) -> None:
+        if not self._allowed(self.scope["user"]):
+            await self.close(code=4403)
+            return
+        await self.start()
+        seq = await sync_to_async(_sequence)()
+        await self.send_dict({"type": "hello", "seq": seq, "version": snapshot.version()})
+
+    async def oven_event(self, message: dict[str, Any]) -> None:
+        event = message["event"]
+        if event["type"] == "job.progress":
+            self._progress[event["job"]["id"]] = event
+            return
+        if "job" in event:
+            self._progress.pop(event["job"]["id"], None)
+        self._others.append(event)
+
+    async def flush(self) -> None:
+        batch = sorted([*self._others, *self._progress.values()], key=lambda event: int(event["seq"]))
+        if not batch or not await self._still_allowed():
+            return
+        self._others, self._progress = [], {}
+        await self.send_dict({"type": "batch", "events": batch, "seq": batch[-1]["seq"]})
+
+    async def _still_allowed(self) -> bool:
+        """Permission is looked at again while sending: a user may lose it while connected."""
+        if time.monotonic() - self._checked > 10:
+            self._checked = time.monotonic()
+            user = self.scope["user"]
+            with contextlib.suppress(Exception):
+                await sync_to_async(user.refresh_from_db)()
+            if not self._allowed(user):
+                await self.close(code=4403)
+                return False
+        return True
+
+    @staticmethod
+    def _allowed(user: Any) -> bool:
+        return bool(user.is_authenticated and user.is_active and user.is_staff)
+
+
+def _sequence() -> int:
+    from oven_site.live.publisher import SEQUENCE_KEY
+
+    value: Any = progress.client().get(SEQUENCE_KEY)
+    return int(value or 0)

@@ -1,0 +1,133 @@
+"""The one stream of typed events that feeds the live page, `/ws` and waiting requests."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
+
+from oven_site.live import publisher
+
+if TYPE_CHECKING:
+    from oven_site.jobs.models import Job
+
+MIN_INTERVAL_S = 0.2  # no more than five messages a second for one job or one reader
+LIVE_GROUP = "live"
+
+JobEventType = Literal["job.queued", "job.started", "job.progress", "job.ended"]
+LogType = Literal["info", "success", "warn", "error", "capture", "queue", "cleanup"]
+ICONS: dict[str, str] = {
+    "info": "ℹ️",
+    "success": "✅",
+    "warn": "⚠️",
+    "error": "❌",
+    "capture": "📸",
+    "queue": "📥",
+    "cleanup": "🧹",
+}
+
+
+class JobView(TypedDict):
+    """What every reader may know about a job."""
+
+    kind: str
+    id: str
+    name: str
+    state: str
+    stage: str
+    percent: int
+    detail: str
+    lane: str
+    source: str
+    attempt: int
+    error_code: str
+    error: str
+    created: int  # epoch ms
+    started: int | None
+    ended: int | None
+    facts: dict[str, Any]  # of its kind: sizes, pictures, links
+
+
+class JobEvent(TypedDict):
+    type: JobEventType
+    seq: int  # rises by one; a reader that sees a gap fetches everything again
+    at: int  # epoch ms
+    job: JobView
+    preview: NotRequired[str]  # base64 JPEG
+    frames: NotRequired[list[int]]  # done, total
+
+
+class FrozenEvent(TypedDict):
+    type: Literal["frozen.changed"]
+    seq: int
+    at: int
+    piece: str
+
+
+class LogEntry(TypedDict):
+    time: str  # ISO
+    type: LogType
+    icon: str
+    msg: str
+
+
+class LogEvent(TypedDict):
+    type: Literal["log"]
+    seq: int
+    at: int
+    entry: LogEntry
+
+
+Event = JobEvent | FrozenEvent | LogEvent
+
+
+def job_group(kind: str, pk: int) -> str:
+    return f"job.{kind}.{pk}"
+
+
+def epoch_ms(moment: Any) -> int | None:
+    return round(moment.timestamp() * 1000) if moment else None
+
+
+def job_view(job: Job) -> JobView:
+    facts = getattr(job, "facts", None)
+    return {
+        "kind": job.kind,
+        "id": job.public_id,
+        "name": getattr(job, "title", str(job)),
+        "state": str(job.state),
+        "stage": job.stage,
+        "percent": job.percent,
+        "detail": job.detail,
+        "lane": str(job.lane),
+        "source": job.source,
+        "attempt": job.attempt,
+        "error_code": job.error_code,
+        "error": job.error_message,
+        "created": epoch_ms(job.created_at) or 0,
+        "started": epoch_ms(job.started_at),
+        "ended": epoch_ms(job.ended_at),
+        "facts": facts() if facts else {},
+    }
+
+
+def publish_job(type_: JobEventType, job: Job, **extra: Any) -> None:
+    groups = [LIVE_GROUP]
+    if type_ == "job.ended":
+        groups.append(job_group(job.kind, job.pk))
+    publisher.publish({"type": type_, "job": job_view(job), **extra}, groups)
+
+
+def publish_frozen(piece: str) -> None:
+    publisher.publish({"type": "frozen.changed", "piece": piece}, [LIVE_GROUP])
+
+
+def log(type_: LogType, message: str) -> None:
+    """A line for the activity log that every live page shows."""
+    moment = time.time()
+    entry: LogEntry = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment * 1000) % 1000:03d}Z",
+        "type": type_,
+        "icon": ICONS[type_],
+        "msg": message,
+    }
+    publisher.publish({"type": "log", "entry": entry}, [LIVE_GROUP], keep_log=True)

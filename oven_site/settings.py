@@ -1,0 +1,217 @@
+"""Settings, from the environment. `.env.example` lists every name; `NAME_FILE` reads a secret from a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.core.management.utils import get_random_secret_key
+from environ import FileAwareEnv
+
+from oven_site.version import VERSION
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = FileAwareEnv()
+if (BASE_DIR / ".env").exists():
+    env.read_env(str(BASE_DIR / ".env"))
+
+OVEN_DATA = Path(env.str("OVEN_DATA", default=str(BASE_DIR / "var"))).resolve()
+OVEN_DATA.mkdir(parents=True, exist_ok=True)
+
+
+def _kept_secret(path: Path) -> str:
+    """A secret made at first start and kept with the data."""
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(get_random_secret_key())
+    return path.read_text().strip()
+
+
+# --- Django ---------------------------------------------------------------------------------------------------------
+VERSION = VERSION  # noqa: PLW0127 - shown by /status and the admin
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret(OVEN_DATA / "secret_key")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ROOT_URLCONF = "oven_site.urls"
+ASGI_APPLICATION = "oven_site.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+APPEND_SLASH = False  # the contract tolerates a trailing slash by itself
+DATA_UPLOAD_MAX_MEMORY_SIZE = 100 * 1024
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_rq",
+    "channels",
+    "django_structlog",
+    "oven_site.jobs",
+    "oven_site.live",
+    "oven_site.artifacts",
+    "oven_site.access",
+    "oven_site.dashboard",
+    "captures",
+]
+MIDDLEWARE = [
+    "oven_site.contract.ContractMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "static/"
+STATIC_ROOT = OVEN_DATA / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True  # no collectstatic needed to run
+WHITENOISE_AUTOREFRESH = False
+
+# --- Database -------------------------------------------------------------------------------------------------------
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{OVEN_DATA / 'oven.sqlite3'}")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000;",
+    }
+else:
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+# --- Queue and live events ------------------------------------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", default=f"unix://{OVEN_DATA / 'run' / 'valkey.sock'}?db=0")
+LANES = ("keep", "now", "batch")
+CAPTURE_QUEUES = [f"capture.{lane}" for lane in LANES]
+LIGHT_QUEUE = "light"
+RQ_QUEUES = {
+    name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 180, "SERIALIZER": "rq.serializers.JSONSerializer"}
+    for name in [*CAPTURE_QUEUES, LIGHT_QUEUE]
+}
+RQ = {"WORKER_CLASS": "oven_site.jobs.worker.LightWorker", "COMMIT_MODE": "auto"}
+RQ_SHOW_ADMIN_LINK = False
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+}
+
+# --- Storage --------------------------------------------------------------------------------------------------------
+OVEN_PUBLIC_URL = env.str("OVEN_PUBLIC_URL", default="")  # of the web process, for absolute links
+OVEN_ART_BASE_URL = env.str("OVEN_ART_BASE_URL", default="")  # a CDN in front of the store
+OVEN_BLOBS_BASE_URL = env.str("OVEN_BLOBS_BASE_URL", default="")
+
+
+def _store(name: str) -> dict[str, object]:
+    """A named store: S3-compatible when its bucket is set, files under the data directory otherwise."""
+    prefix = name.upper()
+    bucket = env.str(f"{prefix}_S3_BUCKET", default="")
+    if not bucket:
+        options: dict[str, object] = {"location": str(OVEN_DATA / "files" / name), "allow_overwrite": True}
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": bucket,
+            "endpoint_url": env.str(f"{prefix}_S3_ENDPOINT", default=None),
+            "region_name": env.str(f"{prefix}_S3_REGION", default=None),
+            "access_key": env.str(f"{prefix}_S3_KEY", default=None),
+            "secret_key": env.str(f"{prefix}_S3_SECRET", default=None),
+            "default_acl": env.str(f"{prefix}_S3_ACL", default="public-read") or None,
+            "addressing_style": env.str(f"{prefix}_S3_ADDRESSING", default="auto"),
+            "querystring_auth": False,
+            "file_overwrite": True,
+            "object_parameters": {"CacheControl": "public, max-age=604800"},
+        },
+    }
+
+
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(OVEN_DATA / "files")},
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "art": _store("art"),
+    "blobs": _store("blobs"),
+}
+
+# --- Sign-in --------------------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "sesame.backends.ModelBackend"]
+SESAME_ONE_TIME = True
+SESAME_MAX_AGE = 3600
+LOGIN_URL = "/admin/login/"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = OVEN_PUBLIC_URL.startswith("https://")
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+OVEN_OPEN_WRITES = env.bool("OVEN_OPEN_WRITES", default=False)
+OVEN_OPEN_WRITES_CONFIRMED = env.bool("OVEN_OPEN_WRITES_CONFIRMED", default=False)
+
+# --- Pieces and captures --------------------------------------------------------------------------------------------
+OVEN_PIECE_ORIGIN = env.str("OVEN_PIECE_ORIGIN", default="http://127.0.0.1:3003").rstrip("/")
+OVEN_PIECE_URL = env.str(
+    "OVEN_PIECE_URL",
+    default="{origin}/{piece}?density={density}&tv=true&nolabel=true&nogap=true&spoofaudio=true",
+)
+OVEN_READY_EXPRESSION = env.str("OVEN_READY_EXPRESSION", default="window.acPieceReady === true")
+OVEN_READY_LIMIT_MS = env.int("OVEN_READY_LIMIT_MS", default=10_000)
+OVEN_SETTLE_MS = env.int("OVEN_SETTLE_MS", default=200)
+OVEN_SETTLE_STILL_MS = env.int("OVEN_SETTLE_STILL_MS", default=500)
+OVEN_TICK_HZ = env.float("OVEN_TICK_HZ", default=60.0)
+OVEN_BLOCKED_URLS = env.list(
+    "OVEN_BLOCKED_URLS",
+    default=["*google-analytics.com*", "*googletagmanager.com*", "*oven.aesthetic.computer*"],
+)
+OVEN_CHROMIUM = env.str("OVEN_CHROMIUM", default="")
+OVEN_RECYCLE_GRABS = env.int("OVEN_RECYCLE_GRABS", default=200)
+OVEN_RECYCLE_AGE_S = env.float("OVEN_RECYCLE_AGE_S", default=3600.0)
+OVEN_RECYCLE_MEMORY_MB = env.int("OVEN_RECYCLE_MEMORY_MB", default=700)
+OVEN_PAGE_MEMORY_MB = env.int("OVEN_PAGE_MEMORY_MB", default=1024)
+OVEN_CAPTURE_LIMIT_S = env.float("OVEN_CAPTURE_LIMIT_S", default=60.0)
+OVEN_STEP_LIMIT_S = env.float("OVEN_STEP_LIMIT_S", default=8.0)
+OVEN_WAIT_S = env.float("OVEN_WAIT_S", default=90.0)  # a request waits this long for its grab
+OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500)
+OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0)  # a capture answers repeats for so long
+OVEN_RENDER_VERSION = env.str("OVEN_RENDER_VERSION", default="v1")
+
+# --- Jobs -----------------------------------------------------------------------------------------------------------
+OVEN_MAX_ATTEMPTS = env.int("OVEN_MAX_ATTEMPTS", default=3)
+OVEN_HEARTBEAT_S = env.float("OVEN_HEARTBEAT_S", default=2.0)
+OVEN_STALE_S = env.float("OVEN_STALE_S", default=15.0)  # a heartbeat older than this: the worker is gone
+OVEN_SWEEP_S = env.float("OVEN_SWEEP_S", default=2.0)
+OVEN_AGE_LANE_S = env.float("OVEN_AGE_LANE_S", default=120.0)  # waited so long: one lane up
+OVEN_RETRY_BASE_S = env.float("OVEN_RETRY_BASE_S", default=2.0)
+
+# --- Logs -----------------------------------------------------------------------------------------------------------
+from oven_site.logs import LOGGING  # noqa: E402
+
+# --- Admin ----------------------------------------------------------------------------------------------------------
+from oven_site.dashboard.theme import UNFOLD  # noqa: E402
+
+__all__ = ["LOGGING", "UNFOLD"]

@@ -1,0 +1,169 @@
+"""The command line: checks, the order of starting, and what is said meanwhile."""
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from oven_site import embedded
+from oven_site.supervisor import plan
+from oven_site.supervisor.checks import Refused, free_port, take_lock
+from oven_site.supervisor.child import Process
+from oven_site.supervisor.core import Stopped, Supervisor
+from oven_site.supervisor.guard import RUN_MARK, end_family
+from oven_site.supervisor.output import Console
+
+_READY_LIMIT = 60.0
+_EARLY_DEATHS = 3  # a child that dies this often before Oven is ready will not get better
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run Oven until it is asked to stop; returns the exit code."""
+    given = {**plan.dotenv(), **{name: value for name, value in os.environ.items() if value}}
+    options = parse(argv, given)
+    try:
+        options.data.mkdir(parents=True, exist_ok=True)
+        lock = take_lock(options.data / "run" / "oven.lock")
+        # Left by a run whose supervisor and guard were both killed.
+        end_family([f"{RUN_MARK}=".encode(), b"OVEN_DATA=" + os.fsencode(options.data)], grace=0.0)
+        free_port(options.host, options.port, "Oven")
+        free_port("127.0.0.1", options.pieces_port, "the pieces site")
+    except (Refused, OSError) as problem:
+        print(f"oven: {problem}", file=sys.stderr)
+        return 1
+    console = Console(options.data / "logs")
+    supervisor = Supervisor(console, plan.environment(options, given), keep_fd=lock)
+    try:
+        return serve(supervisor, options, given)
+    finally:
+        console.close()
+
+
+def parse(argv: Sequence[str] | None, env: Mapping[str, str]) -> plan.Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser("oven", description="Run Oven; Ctrl-C stops it.", allow_abbrev=False)
+    add = parser.add_argument
+    port, data = env.get("OVEN_PORT") or "3002", env.get("OVEN_DATA") or str(plan.ROOT / "var")
+    add("--port", type=number(1, 65534), default=port, help="Oven's port; pieces get the next (default 3002)")
+    add("--data", type=Path, default=data, metavar="DIR", help="where everything is kept (default var/)")
+    add("--workers", type=number(0, 64), default=2, help="how many captures run at once (default 2)")
+    add("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    found = parser.parse_args(argv)
+    data = os.path.abspath(Path(env.get("OVEN_FROM", "."), found.data))  # bin/oven changes directory
+    return plan.Options(found.port, Path(data), found.workers, found.host)
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """An argparse type: a whole number between two others."""
+
+    def convert(text: str) -> int:
+        if text.isascii() and text.isdigit() and low <= int(text) <= high:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
+
+    return convert
+
+
+def serve(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str]) -> int:
+    """Start everything in order, then watch over it."""
+    supervisor.open()
+    for child in plan.services(options):
+        supervisor.console.expect(child.name)  # all columns line up from the first line
+    try:
+        if plan.runs_as_root():
+            supervisor.console.say("running as root: Chromium's sandbox is off; better use an ordinary user")
+        start(supervisor, options, given)
+        supervisor.console.plain(banner(supervisor, options).encode())
+        supervisor.run()
+    except Stopped:
+        supervisor.console.say("stopping (Ctrl-C again stops at once)")
+        return 0
+    except (Refused, embedded.NotStarted) as problem:
+        supervisor.console.say(str(problem))
+        return 1
+    finally:
+        supervisor.stop()
+    return 0
+
+
+def start(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str]) -> None:
+    """Valkey, the database, then everything else; returns when Oven answers."""
+    if plan.own_valkey(given):
+        embedded.prepare(options.data)
+        valkey = supervisor.add(plan.valkey(options))
+        socket_path = embedded.socket_path(options.data)
+        wait(supervisor, valkey, lambda: embedded.answers(socket_path))
+    migrate(supervisor)
+    running = [supervisor.add(child) for child in plan.services(options)]
+    wait(supervisor, running[0], lambda: healthy(options.local_host, options.port))
+
+
+def migrate(supervisor: Supervisor) -> None:
+    """Bring the database up to date; silent when it is."""
+    result = supervisor.run_once(plan.manage("migrate", "migrate", "--noinput")._replace(show=False))
+    if result.code != 0:
+        raise Refused("the database cannot be brought up to date:\n" + "\n".join(result.lines))
+    if not any("No migrations to apply" in text for text in result.lines):
+        for text in result.lines:
+            supervisor.console.plain(f"  {text}".encode())
+
+
+def wait(supervisor: Supervisor, needed: Process, ready: Callable[[], bool]) -> None:
+    """Wait until a child is ready; says what died when it does not get there."""
+
+    def settled() -> bool:
+        return needed.deaths >= _EARLY_DEATHS or (needed.running and ready())
+
+    if supervisor.until(settled, _READY_LIMIT) and needed.running and needed.deaths < _EARLY_DEATHS:
+        return
+    problem = f"Oven did not start: {needed.child.name} is not ready"
+    raise Refused("\n".join([problem, *obituaries(supervisor)]))
+
+
+def obituaries(supervisor: Supervisor) -> list[str]:
+    """For each child that died: how, and its last words."""
+    lines: list[str] = []
+    for process in supervisor.processes.values():
+        if process.deaths:
+            lines.append(f"{process.child.name} {process.epitaph}; its last lines:")
+            lines += [f"  {text}" for text in process.tail]
+    return lines
+
+
+def healthy(host: str, port: int) -> bool:
+    """Whether /health answers 200 (by hand: http.client would stay in memory for good)."""
+    request = f"GET /health HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+    try:
+        with socket.create_connection((host, port), timeout=2.0) as client:
+            client.sendall(request.encode())
+            return client.recv(64).split(b" ")[1:2] == [b"200"]
+    except OSError:
+        return False
+
+
+def banner(supervisor: Supervisor, options: plan.Options) -> str:
+    """What to do next."""
+    example = f"{options.address}/grab/webp/256/256/orbit?duration=2000&fps=15"
+    rows = [
+        ("Address", f"{options.address}/"),
+        ("Sign in", sign_in(supervisor)),
+        ("Pieces", f"http://127.0.0.1:{options.pieces_port}/"),
+        ("Data", str(options.data)),
+        ("Try it", f"curl -o a.webp '{example}'"),
+    ]
+    table = "\n".join(f"    {name:<9}{value}" for name, value in rows)
+    return f"\n  Oven is ready.\n\n{table}\n\n  Ctrl-C stops it.\n"
+
+
+def sign_in(supervisor: Supervisor) -> str:
+    """A link that signs its first visitor in."""
+    # Not filed: until somebody follows it the link is a key.
+    result = supervisor.run_once(plan.manage("signin", "signin")._replace(show=False, log=False))
+    links = [text.strip() for text in result.lines if "://" in text]
+    if result.code == 0 and links:
+        return f"{links[-1]} (works once)"
+    for text in result.lines:
+        supervisor.console.say(f"signin: {text}")
+    return "(no link could be made; the reason stands above)"

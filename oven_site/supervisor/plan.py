@@ -1,0 +1,114 @@
+"""What Oven consists of: its settings for the children, and the children themselves."""
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from oven_site import embedded
+from oven_site.supervisor.child import Child, python
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Said by Valkey at every start and stop, and of no use to anybody here.
+_VALKEY_ROUTINE = (b"vm.overcommit_memory", b"scheduling shutdown", b"ready to exit")
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    port: int = 3002
+    data: Path = ROOT / "var"
+    workers: int = 2
+    host: str = "127.0.0.1"
+
+    @property
+    def pieces_port(self) -> int:
+        return self.port + 1
+
+    @property
+    def address(self) -> str:
+        """Where a person on this machine finds Oven."""
+        host = "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def local_host(self) -> str:
+        """Where the supervisor itself reaches the web process."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+
+
+def dotenv() -> dict[str, str]:
+    """What the project's `.env` says; the settings read it as well, but the environment goes before it."""
+    try:
+        text = (ROOT / ".env").read_text(errors="replace")
+    except OSError:
+        return {}
+    pairs = (line.strip().removeprefix("export ").partition("=") for line in text.splitlines())
+    cut = {name.strip(): value.partition(" #")[0].strip().strip("'\"") for name, _, value in pairs}
+    return {name: value for name, value in cut.items() if value and not name.startswith("#")}
+
+
+def is_set(given: Mapping[str, str], name: str) -> bool:
+    """Whether the user chose a value, directly or as the path of a file that holds it."""
+    return bool(given.get(name) or given.get(f"{name}_FILE"))
+
+
+def environment(options: Options, given: Mapping[str, str]) -> dict[str, str]:
+    """The children's environment: what was given wins where a user has a say."""
+    chosen = {
+        "OVEN_PUBLIC_URL": options.address,
+        "OVEN_PIECE_ORIGIN": f"http://127.0.0.1:{options.pieces_port}",
+        "REDIS_URL": embedded.url(options.data),
+    }
+    return {
+        **given,
+        **{name: value for name, value in chosen.items() if not is_set(given, name)},
+        "OVEN_DATA": str(options.data),
+        "OVEN_PORT": str(options.port),
+        "DJANGO_SETTINGS_MODULE": "oven_site.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def own_valkey(given: Mapping[str, str]) -> bool:
+    """Whether Oven runs the Valkey itself."""
+    return not is_set(given, "REDIS_URL")
+
+
+def valkey(options: Options) -> Child:
+    return Child(
+        "valkey",
+        embedded.command(options.data),
+        env=embedded.ENV,
+        hush=_VALKEY_ROUTINE,
+        last=True,  # the others still write to it while they stop
+        death_signal=signal.SIGTERM,  # it ends at once, with its data on disk
+    )
+
+
+def manage(name: str, *args: str) -> Child:
+    """A child that runs one of Django's commands."""
+    return Child(name, python("manage.py", *args), cwd=ROOT)
+
+
+def services(options: Options) -> list[Child]:
+    """Everything but Valkey that runs as long as Oven does."""
+    return [
+        _web(options),
+        Child("pieces", python("pieces/serve.py", "--port", str(options.pieces_port)), cwd=ROOT),
+        *(manage(f"capture-{number}", "capture_worker") for number in range(1, options.workers + 1)),
+        manage("light", "rqworker", "light"),
+        manage("scheduler", "scheduler"),
+    ]
+
+
+def _web(options: Options) -> Child:
+    arguments = ["--host", options.host, "--port", str(options.port), "--lifespan", "off"]
+    arguments += ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "5"]
+    return Child("web", python("-m", "uvicorn", "oven_site.asgi:application", *arguments), cwd=ROOT)
+
+
+def runs_as_root() -> bool:
+    return os.geteuid() == 0

@@ -1,0 +1,23 @@
+"""Every route of the site."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+
+from oven_site.api import api
+from oven_site.artifacts.views import serve
+from oven_site.dashboard import views
+
+urlpatterns = [
+    path("", views.live, name="live"),
+    path("sign-in", views.sign_in, name="sign-in"),
+    path("live/grab", views.start_grab, name="live-grab"),
+    path("live/state", views.state, name="live-state"),
+    path("live/job/<str:public_id>/<str:action>", views.act, name="live-act"),
+    path("files/<str:store>/<path:key>", serve, name="file"),
+    path("admin/", admin.site.urls),
+    path("", api.urls),
+]
+handler404 = "oven_site.contract.not_found"
+handler500 = "oven_site.contract.server_error"

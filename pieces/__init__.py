@@ -1,0 +1,1 @@
+"""The demo piece site: a handful of small live pieces to capture."""

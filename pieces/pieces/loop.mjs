@@ -1,0 +1,3 @@
+// Hangs for ever, before it is ready: what a capture must survive.
+
+for (;;);

@@ -1,0 +1,111 @@
+"""The Valkey that comes with Oven starts, keeps its data, and copes with long paths."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from oven_site import embedded
+
+Start = Callable[[Path], embedded.Embedded]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    servers: list[embedded.Embedded] = []
+
+    def begin(data: Path) -> embedded.Embedded:
+        servers.append(embedded.start(data))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        server.stop()
+
+
+def client(server: embedded.Embedded) -> "redis.Redis":
+    return redis.Redis.from_url(server.url, decode_responses=True)
+
+
+def test_starts_for_its_user_alone(start: Start, tmp_path: Path) -> None:
+    server = start(tmp_path)
+    with client(server) as store:
+        assert store.ping()
+        settings = store.config_get("*")
+    assert server.url == f"unix://{tmp_path}/run/valkey.sock?db=0"
+    assert stat.S_IMODE(server.socket.stat().st_mode) == 0o700
+    wanted = {"port": "0", "appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
+    assert {name: settings[name] for name in wanted} == wanted
+    assert settings["save"] == ""
+    assert settings["aof-load-truncated"] == "yes"
+
+
+def test_data_survives_a_kill(start: Start, tmp_path: Path) -> None:
+    server = start(tmp_path)
+    with client(server) as store:
+        store.rpush("queue", *range(1000))
+    server.process.kill()
+    server.process.wait()
+    assert not embedded.answers(server.socket)
+    with client(start(tmp_path)) as store:
+        assert store.llen("queue") == 1000
+
+
+def test_half_a_command_at_the_end_does_not_stop_it(start: Start, tmp_path: Path) -> None:
+    server = start(tmp_path)
+    with client(server) as store:
+        store.set("whole", "yes")
+    server.process.kill()
+    server.process.wait()
+    log = next((tmp_path / "valkey" / "appendonlydir").glob("*.incr.aof"))
+    with log.open("ab") as file:
+        file.write(b"*3\r\n$3\r\nSET\r\n$4\r\nha")
+    with client(start(tmp_path)) as store:
+        assert store.get("whole") == "yes"
+
+
+def test_a_long_path_moves_the_socket(start: Start, tmp_path: Path) -> None:
+    data = tmp_path / ("long-" * 20)
+    server = start(data)
+    assert len(os.fsencode(server.socket)) <= 100
+    assert data not in server.socket.parents
+    assert stat.S_IMODE(server.socket.parent.stat().st_mode) == 0o700
+    with client(server) as store:
+        assert store.ping()
+    assert (data / "valkey" / "appendonlydir").is_dir()
+    assert embedded.socket_path(tmp_path / ("other" * 20)) != server.socket
+    server.stop()
+    server.socket.parent.rmdir()
+
+
+def test_somebody_elses_directory_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    data = tmp_path / ("long-" * 20)
+    home = embedded.socket_path(data).parent
+    home.symlink_to(tmp_path)
+    try:
+        with pytest.raises(embedded.NotStarted):
+            embedded.start(data)
+    finally:
+        home.unlink()
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "valkey").mkdir()
+    (tmp_path / "valkey" / "appendonlydir").write_text("in the way")
+    with pytest.raises(embedded.NotStarted, match="appendonlydir"):
+        embedded.start(tmp_path)
+
+
+def test_a_server_of_the_system_is_the_second_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(embedded.NotStarted, match="valkey-server"):
+        embedded.binary()
+    other = tmp_path / "redis-server"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    assert embedded.binary() == other

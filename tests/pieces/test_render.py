@@ -1,0 +1,275 @@
+"""Every demo piece and time code in real Chromium."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.piece_server import PieceServer
+from tests.timecode import decode, decode_css, series_errors
+
+CHROMIUM = "/usr/lib/chromium/chromium-headless-shell"
+ROOT = Path(__file__).resolve().parents[2]
+PIECES = [e["name"] for e in json.loads((ROOT / "pieces/catalog.json").read_text())]
+PROGRAMS = ["$" + e["code"] for e in json.loads((ROOT / "pieces/kidlisp.json").read_text())]
+UNREADY = {"never", "loop"}
+STILL = {"still", "black"}
+FLAT = {"solid", "black"}
+READY = "window.acPieceReady === true"
+
+pytestmark = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that fails its test when it had an error."""
+    opened = browser.new_page(viewport={"width": 256, "height": 256})
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    opened.on("requestfailed", lambda request: errors.append(f"failed: {request.url}"))
+    yield opened
+    opened.close()
+    assert errors == []
+
+
+def show(page: Page, site: PieceServer, name: str, query: str = "nogap=true&nolabel=true") -> None:
+    page.goto(f"{site.origin}/{name.replace('$', '%24')}?{query}")
+    page.wait_for_function(READY, timeout=5000)
+
+
+def picture(page: Page, **options: bool) -> np.ndarray:
+    png = page.screenshot(animations="allow", **options)  # type: ignore[arg-type]
+    return np.asarray(Image.open(io.BytesIO(png))).astype(int)
+
+
+@pytest.mark.parametrize("name", [n for n in PIECES + PROGRAMS if n not in UNREADY])
+def test_a_piece_draws_and_moves(page: Page, site: PieceServer, name: str) -> None:
+    show(page, site, name)
+    before = picture(page)
+    page.wait_for_timeout(300)
+    after = picture(page)
+    assert (before.std(axis=(0, 1)).max() > 5) == (name not in FLAT)
+    changed = np.abs(after - before).max(axis=2)
+    assert bool(changed.any()) == (name not in STILL)
+    if name not in FLAT | STILL:
+        assert (changed > 24).mean() > 0.002  # seen, not merely measured
+
+
+def test_never_animates_but_is_never_ready(page: Page, site: PieceServer) -> None:
+    page.goto(f"{site.origin}/never")
+    page.wait_for_timeout(600)
+    before = picture(page)
+    page.wait_for_timeout(300)
+    assert np.abs(picture(page) - before).any()
+    assert not page.evaluate("!!window.acPieceReady")
+
+
+def test_loop_hangs_before_it_is_ready(browser: Browser, site: PieceServer) -> None:
+    page = browser.new_page()
+    page.goto(f"{site.origin}/loop", wait_until="commit")
+    page.wait_for_timeout(500)
+    with pytest.raises(Exception, match="Timeout"):
+        page.wait_for_function("true", timeout=500)
+    devtools = browser.new_browser_cdp_session()
+    for target in devtools.send("Target.getTargets")["targetInfos"]:
+        if target["url"].endswith("/loop"):
+            devtools.send("Target.closeTarget", {"targetId": target["targetId"]})
+    devtools.detach()
+
+
+def test_flat_pieces_are_flat(page: Page, site: PieceServer) -> None:
+    for name in FLAT:
+        show(page, site, name)
+        assert np.ptp(picture(page)[..., :3].reshape(-1, 3), axis=0).max() == 0
+
+
+def test_glass_is_clear(page: Page, site: PieceServer) -> None:
+    show(page, site, "glass")
+    alpha = picture(page, omit_background=True)[..., 3]
+    assert alpha[0, 0] == 0 and 0 < alpha[alpha > 0].min() < 255
+
+
+CLOCK = """
+let now = 0, queue = [];
+performance.now = () => now;
+window.requestAnimationFrame = (callback) => queue.push(callback);
+window.advance = (ms) => { now += ms; const due = queue; queue = []; due.forEach((f) => f(now)); };
+"""
+
+
+@pytest.mark.parametrize("name", ["orbit", "prism", "waves", "notes", "$moth", "$rain"])
+def test_the_clock_alone_decides_the_picture(page: Page, site: PieceServer, name: str) -> None:
+    page.add_init_script(CLOCK)
+    shots = []
+    for step in (20, 50):
+        page.goto(f"{site.origin}/{name.replace('$', '%24')}?nogap=true&nolabel=true")
+        page.wait_for_function("() => { advance(0); return window.acPieceReady; }", polling=20)
+        page.evaluate(f"for (let t = 0; t < 1000; t += {step}) advance({step})")
+        page.evaluate("document.querySelector('svg')?.pauseAnimations()")
+        page.evaluate("document.querySelector('svg')?.setCurrentTime(0)")
+        shots.append(picture(page))
+    assert (shots[0] == shots[1]).all()
+
+
+def test_density_sets_the_art_pixels(page: Page, site: PieceServer) -> None:
+    size = "[document.querySelector('canvas').width, document.querySelector('canvas').height]"
+    show(page, site, "orbit", "nogap=true&density=0.5")
+    assert page.evaluate(size) == [128, 128]
+    show(page, site, "orbit", "nogap=true&density=3")
+    assert page.evaluate(size) == [768, 768]
+    show(page, site, "orbit", "")
+    assert page.evaluate(size) == [240, 240]  # less the gap of 8 on each side
+
+
+def test_label_and_gap_can_be_left_out(page: Page, site: PieceServer) -> None:
+    show(page, site, "orbit", "")
+    assert page.locator("#label").is_visible()
+    show(page, site, "orbit", "nolabel=true&nogap=true")
+    assert not page.locator("#label").is_visible()
+    assert page.evaluate("document.querySelector('#aesthetic-computer').clientWidth") == 256
+
+
+@pytest.mark.parametrize("query", ["", "?tv=true"])
+def test_tv_disables_input(page: Page, site: PieceServer, query: str) -> None:
+    page.goto(f"{site.origin}/prompt{query}")
+    page.wait_for_function(READY)
+    page.keyboard.type("orbit")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert page.url.endswith("/orbit") == (query == "")
+
+
+RUN = """async (source) => {
+  const { parse, run } = await import('/runtime/kidlisp.mjs');
+  const calls = [];
+  const note = (name) => (...args) => { calls.push([name, ...args]); };
+  const host = { screen: { width: 100, height: 50 }, time: 1500, frame: 90 };
+  for (const name of ['wipe', 'ink', 'thick', 'line', 'box', 'circle', 'poly', 'plot', 'write'])
+    host[name] = note(name);
+  const { value, errors } = run(parse(source), host);
+  return { value, errors, calls };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("(+ 1 2 3)", 6),
+        ("+ 1 2 ; a comment", 3),
+        ("(- 5)", -5),
+        ("(/ 8 2 2)", 2),
+        ("(% -1 5)", 4),
+        ("w/2", 50),
+        ("def x 4\n(* x x)", 16),
+        ("(later twice n (* 2 n))\n(twice (twice 3))", 12),
+        ("(if (> 1 2) 10 20)", 20),
+        ("def n 3, (repeat n i (+ i 1))", 3),
+        ("frame", 90),
+        ("(+ (sin 0) (cos 0))", 1),
+    ],
+)
+def test_kidlisp_values(page: Page, site: PieceServer, source: str, value: float) -> None:
+    page.goto(f"{site.origin}/")
+    assert page.evaluate(RUN, source) == {"value": value, "errors": [], "calls": []}
+
+
+def test_kidlisp_draws(page: Page, site: PieceServer) -> None:
+    page.goto(f"{site.origin}/")
+    source = 'navy\nink 255 0 0 (line 0 0 w h)\nwrite "hi there" 1 2 9, plot 3 4'
+    ran = page.evaluate(RUN, source.replace(" (line", "\n(line"))
+    assert ran["errors"] == []
+    assert ran["calls"] == [
+        ["wipe", "navy"],
+        ["ink", 255, 0, 0],
+        ["line", 0, 0, 100, 50],
+        ["write", "hi there", 1, 2, 9],
+        ["plot", 3, 4],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("wipe black\n(blom 5)", "unknown word: blom"),
+        ("(repeat 999999999 (sin 1))", "too much work for one frame"),
+        ("(later f (f))\n(f)", "too deep"),
+    ],
+)
+def test_kidlisp_mistakes_are_told(page: Page, site: PieceServer, source: str, error: str) -> None:
+    page.goto(f"{site.origin}/")
+    assert page.evaluate(RUN, source)["errors"] == [error]
+
+
+@pytest.mark.parametrize("source", ["(blom 5)", "(circle 5 5"])
+def test_a_mistake_is_drawn_red_and_logged_once(browser: Browser, site: PieceServer, source: str) -> None:
+    page = browser.new_page(viewport={"width": 256, "height": 256})
+    logged: list[str] = []
+    page.on("console", lambda line: logged.append(line.text) if line.type == "error" else None)
+    page.route(
+        "**/%24bloom*",
+        lambda route: route.fulfill(
+            response=(answer := route.fetch()),
+            body=answer.text().replace('"source": "', f'"source": "{source}\\n'),
+        ),
+    )
+    show(page, site, "$bloom")
+    page.wait_for_timeout(300)
+    shot = picture(page)[:24]
+    assert ((shot[..., 0] > 180) & (shot[..., 1] < 120)).sum() > 20
+    assert len(logged) == 1 and logged[0].startswith("$bloom: ")
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["canvas", "webgl", "css", "mixed", "svg", "worker"])
+def test_time_codes_tell_the_time(page: Page, site: PieceServer, name: str) -> None:
+    page.set_viewport_size({"width": 512, "height": 512})
+    show(page, site, f"tc-{name}")
+    read = decode_css if name == "css" else decode
+    times, clock = [], []
+    for _ in range(3):
+        clock.append(page.evaluate("performance.now()"))
+        times.append(read(picture(page)))
+        page.wait_for_timeout(200)
+    offset = times[0] - clock[0]
+    assert times == sorted(times)
+    assert all(abs(t - c - offset) < 150 for t, c in zip(times, clock, strict=True))
+    assert series_errors(times, 5)[1] == 0
+
+
+@pytest.mark.parametrize("name", ["anim", "mixed-flash", "black-flash", "palette", "dot", "alpha", "bad-busy"])
+def test_fixtures_that_are_good_move(page: Page, site: PieceServer, name: str) -> None:
+    page.set_viewport_size({"width": 512, "height": 512})
+    show(page, site, name)
+    first = picture(page)
+    for _ in range(20):
+        page.wait_for_timeout(60)
+        if np.abs(picture(page) - first).any():
+            return
+    pytest.fail(f"{name} never moved")
+
+
+def test_page_idle_loads_without_a_signal(page: Page, site: PieceServer) -> None:
+    page.goto(f"{site.origin}/page-idle")
+    assert picture(page).std() > 5
+    assert not page.evaluate("!!window.acPieceReady")
+
+
+def test_the_gallery_fits_narrow_screens(page: Page, site: PieceServer) -> None:
+    for width in (320, 700, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"{site.origin}/")
+        assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -1,0 +1,178 @@
+"""The whole command over a fake project: checks, order, banner, and nothing left behind."""
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from oven_site.supervisor import cli, plan
+from tests.supervisor.harness import Run
+
+MANAGE = """
+import os, sys, time
+command = sys.argv[1]
+if command == "migrate":
+    print(os.environ.get("FAKE_MIGRATE", "No migrations to apply."))
+    sys.exit(int(os.environ.get("FAKE_MIGRATE_CODE", "0")))
+if command == "signin":
+    print("http://localhost/in?token=once")
+    sys.exit(0)
+print(command, os.environ["REDIS_URL"], os.environ["OVEN_PIECE_ORIGIN"], flush=True)
+time.sleep(600)
+"""
+
+UVICORN = """
+import http.server, os, sys
+if os.environ.get("FAKE_WEB") == "broken":
+    sys.exit("web is broken: no module named moon")
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+    def log_message(self, *_): pass
+port = int(sys.argv[sys.argv.index("--port") + 1])
+http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    (root / "pieces").mkdir(parents=True)
+    (root / "manage.py").write_text(MANAGE)
+    (root / "uvicorn.py").write_text(UVICORN)  # found before the real one: -m looks in the directory first
+    (root / "pieces" / "serve.py").write_text("import time; time.sleep(600)")
+    return root
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that is free, like the one after it."""
+    while True:
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            number = int(one.getsockname()[1])
+            try:
+                two.bind(("127.0.0.1", number + 1))
+            except (OSError, OverflowError):
+                continue
+            return number
+
+
+def launch(run: Run, project: Path, port: int, **env: str) -> None:
+    options = ["--port", str(port), "--data", str(project / "var"), "--workers", "2"]
+    clean = {"REDIS_URL": "", "OVEN_PUBLIC_URL": "", "OVEN_PIECE_ORIGIN": "", "OVEN_FROM": ""}
+    run.launch("oven", str(project), *options, env={**clean, **env})
+
+
+def test_starts_says_where_it_is_and_leaves_nothing(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port)
+    run.wait_for("Ctrl-C stops it.")
+    var = project / "var"
+    for text in (
+        f"Address  http://localhost:{port}/\n",
+        "Sign in  http://localhost/in?token=once (works once)\n",
+        f"Pieces   http://127.0.0.1:{port + 1}/\n",
+        f"Data     {var}\n",
+        f"curl -o a.webp 'http://localhost:{port}/grab/webp/256/256/orbit?duration=2000&fps=15'\n",
+    ):
+        assert text in run.output
+    assert "No migrations" not in run.output
+    for name in ("capture-1", "capture-2", "light", "scheduler"):
+        run.wait_for(f"{name:<9} | ")
+    redis_url = f"unix://{var}/run/valkey.sock?db=0"
+    assert f"capture_worker {redis_url} http://127.0.0.1:{port + 1}" in run.output
+    assert {path.stem for path in (var / "logs").glob("*.log")} >= {"capture-1", "light", "scheduler"}
+    assert not any("token=once" in path.read_text() for path in (var / "logs").iterdir())
+    assert len(run.pids()) == 8  # the supervisor, and seven children
+    assert run.stop(signal.SIGINT) == 0
+    assert run.pids() == []
+    assert "\nvalkey " not in run.output  # it had nothing to say that anybody needs
+
+
+def test_a_second_oven_on_the_same_data_is_refused(run: Run, project: Path, port: int, tmp_path: Path) -> None:
+    launch(run, project, port)
+    run.wait_for("Ctrl-C stops it.")
+    (tmp_path / "second").mkdir()
+    second = Run(tmp_path / "second")
+    launch(second, project, port)
+    assert second.process.wait(20) == 1
+    assert f"another Oven (process {run.process.pid}) already runs on {project / 'var'}" in second.output
+    assert run.stop() == 0
+
+
+def test_it_starts_again_right_after_it_was_killed(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port)
+    run.wait_for("Ctrl-C stops it.")
+    run.stop(signal.SIGKILL)
+    launch(run, project, port)
+    run.wait_for("Ctrl-C stops it.", times=2)
+    assert run.stop() == 0
+    assert run.pids() == []
+
+
+def test_a_redis_of_the_users_is_used(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port, REDIS_URL="redis://elsewhere:1234/5", OVEN_PIECE_ORIGIN="https://pieces.example")
+    run.wait_for("capture_worker redis://elsewhere:1234/5 https://pieces.example")
+    run.wait_for("Ctrl-C stops it.")
+    assert not (project / "var" / "valkey").exists()
+    assert run.stop() == 0
+
+
+def test_the_dotenv_file_counts_as_the_users_word(run: Run, project: Path, port: int) -> None:
+    (project / ".env").write_text('# mine\nexport REDIS_URL="redis://elsewhere:1234/5" # shared\nOVEN_PORT=1\n')
+    launch(run, project, port)
+    run.wait_for("capture_worker redis://elsewhere:1234/5 http")
+    run.wait_for("Ctrl-C stops it.")
+    assert run.stop() == 0
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_a_port_in_use_is_named(run: Run, project: Path, port: int, taken: int) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", port + taken))
+        server.listen()
+        launch(run, project, port)
+        assert run.process.wait(20) == 1
+    assert run.output.startswith(f"oven: port {port + taken} (")
+    assert "--port" in run.output
+    assert run.output.count("\n") == 1
+    assert not (project / "var" / "logs").exists()
+
+
+def test_a_failing_migration_stops_everything(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port, FAKE_MIGRATE="column is on fire", FAKE_MIGRATE_CODE="1")
+    assert run.process.wait(20) == 1
+    assert "the database cannot be brought up to date:\ncolumn is on fire" in run.output
+    assert run.pids() == []
+
+
+def test_a_migration_that_does_something_is_shown(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port, FAKE_MIGRATE="Applying ovens.0001_initial... OK")
+    run.wait_for("  Applying ovens.0001_initial... OK\n")
+    assert run.stop() == 0
+
+
+def test_a_web_process_that_cannot_start_is_explained(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port, FAKE_WEB="broken")
+    assert run.process.wait(20) == 1
+    assert "Oven did not start: web is not ready" in run.output
+    assert "web ended with exit code 1; its last lines:\n  web is broken: no module named moon" in run.output
+    assert run.pids() == []
+
+
+def test_options() -> None:
+    options = cli.parse(["--port", "8000", "--workers", "3"], {"OVEN_DATA": "kept", "OVEN_FROM": "/srv/a/../b"})
+    assert options == plan.Options(8000, Path("/srv/b/kept"), 3, "127.0.0.1")
+    assert cli.parse([], {"OVEN_PORT": "9"}) == plan.Options(port=9)
+    assert plan.Options(host="0.0.0.0").address == "http://localhost:3002"
+    assert plan.Options(host="oven.example").address == "http://oven.example:3002"
+
+
+@pytest.mark.parametrize("arguments", [["--port", "65535"], ["--port", "x"], ["--workers", "-1"], ["--wrong"]])
+def test_wrong_options_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refusal:
+        cli.parse(arguments, {})
+    assert refusal.value.code == 2
+    assert arguments[-1] in capsys.readouterr().err
