@@ -21,7 +21,7 @@ from captures.requests import BadRequest, GrabRequest, flag, parse
 from captures.schemas import GET_PARAMETERS, GRAB_RESPONSES, POST_BODY
 from oven_site.access.callers import Caller, Refused, caller_of
 from oven_site.access.models import Scope
-from oven_site.artifacts.stores import stream
+from oven_site.artifacts.stores import redirect_url, stream
 from oven_site.contract import error, not_found
 from oven_site.jobs.states import State
 from oven_site.jobs.waiting import wait_ended
@@ -111,8 +111,9 @@ async def _cached(request: HttpRequest, grab: Grab, by_address: bool) -> HttpRes
         if by_address:
             headers["Cache-Control"] = "public, max-age=3600"
         return _bytes(grab, headers)
-    url = await sync_to_async(lambda: grab.cdn_url)()
-    return HttpResponse(status=302, headers={**headers, "Location": url, "Cache-Control": "no-cache"})
+    assert grab.artifact is not None
+    location = redirect_url(grab.artifact.store, grab.artifact.key)
+    return HttpResponse(status=302, headers={**headers, "Location": location, "Cache-Control": "no-cache"})
 
 
 def _bytes(grab: Grab, headers: dict[str, str]) -> HttpResponseBase:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.sync import markcoroutinefunction
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 log = logging.getLogger(__name__)
+R = TypeVar("R", bound=HttpResponseBase)
 MAX_BODY = 100 * 1024
 PAGES = ("admin", "sign-in", "static", "live")  # for people: ordinary Django behaviour
 CORS = {
@@ -39,13 +40,11 @@ class ContractMiddleware:
         first = request.path_info.strip("/").split("/")[0].lower()
         if first in PAGES:
             return await self.get_response(request)
-        response = _early_answer(request)
+        response: HttpResponseBase | None = _early_answer(request)
         if response is None:
             _normalise(request, first)
             response = await self._answer(request)
-        for name, value in CORS.items():
-            response.headers.setdefault(name, value)
-        return response
+        return with_cors(response)
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
         try:
@@ -77,6 +76,12 @@ def _normalise(request: HttpRequest, first: str) -> None:
         request.method = "GET"
 
 
+def with_cors(response: R) -> R:
+    for name, value in CORS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
 def error(status: int, message: str, **more: Any) -> JsonResponse:
     return JsonResponse({"error": message, **more}, status=status)
 
@@ -87,12 +92,8 @@ def too_large() -> JsonResponse:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """Unknown path or wrong method: the contract knows no 405."""
-    response = error(404, f"There is no {request.method} {request.path}.")
-    response.headers.update(CORS)
-    return response
+    return with_cors(error(404, f"There is no {request.method} {request.path}."))
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    response = error(500, "Oven failed.", message="The error has been logged.")
-    response.headers.update(CORS)
-    return response
+    return with_cors(error(500, "Oven failed.", message="The error has been logged."))

@@ -209,9 +209,8 @@ OVEN_AGE_LANE_S = env.float("OVEN_AGE_LANE_S", default=120.0)  # waited so long:
 OVEN_RETRY_BASE_S = env.float("OVEN_RETRY_BASE_S", default=2.0)
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
-from oven_site.logs import LOGGING  # noqa: E402
-
 # --- Admin ----------------------------------------------------------------------------------------------------------
 from oven_site.dashboard.theme import UNFOLD  # noqa: E402
+from oven_site.logs import LOGGING  # noqa: E402
 
 __all__ = ["LOGGING", "UNFOLD"]

@@ -221,6 +221,7 @@ class PieceHandler(BaseHTTPRequestHandler):
         if self.headers.get("If-None-Match") == tag:
             return self.send_body(b"", JAVASCRIPT, HTTPStatus.NOT_MODIFIED, headers)
         self.send_body(body, JAVASCRIPT, headers=headers)
+        return None
 
     def send_json(self, data: Any, status: int = HTTPStatus.OK) -> None:
         self.send_body(json.dumps(data).encode(), JSON, status)

@@ -130,7 +130,7 @@ def _spread(image: Image.Image) -> int:
 
 
 def _mean_color(image: Image.Image) -> tuple[int, int, int]:
-    red, green, blue = image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))  # type: ignore[misc]
+    red, green, blue = image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     return int(red), int(green), int(blue)
 
 

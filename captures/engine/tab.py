@@ -36,7 +36,8 @@ class Tab:
     async def race(self, awaitable: Awaitable[T], limit_s: float, doing: str) -> T:
         """The awaitable's value; raises the tab's doom if that comes first, StepTimeout after `limit_s`."""
         task = asyncio.ensure_future(awaitable)
-        done, _ = await asyncio.wait({task, self.gone}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {task, self.gone}
+        done, _ = await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         if task in done:
             return task.result()
         task.add_done_callback(_look_away)
@@ -68,7 +69,7 @@ class Tab:
         color = {"r": 0, "g": 0, "b": 0, "a": 0}
         await self.send("Emulation.setDefaultBackgroundColorOverride", color=color)
 
-    async def screenshot(self, **options: object) -> bytes:
+    async def screenshot(self, **options: Any) -> bytes:
         """An ordinary screenshot (not on a begin-frame page: it would wait for a frame for ever)."""
         return base64.b64decode((await self.send("Page.captureScreenshot", **options))["data"])
 

@@ -25,7 +25,7 @@ class StoreError(Exception):
     """The store is full, refuses or is out of reach."""
 
 
-class _Movable(File):  # type: ignore[type-arg]
+class _Movable(File):
     """A finished scratch file: the file system store renames it into place, so that no half of it is ever seen."""
 
     def temporary_file_path(self) -> str:
@@ -74,6 +74,11 @@ def public_url(store: str, key: str) -> str:
     if not isinstance(storage, FileSystemStorage):
         return storage.url(key)
     return f"{settings.OVEN_PUBLIC_URL.rstrip('/')}/files/{store}/{quote(key)}"
+
+
+def redirect_url(store: str, key: str) -> str:
+    """The same for a redirect: a file on this host is named by its path, whatever name the host was called by."""
+    return public_url(store, key).removeprefix(settings.OVEN_PUBLIC_URL.rstrip("/") or " ")
 
 
 def local_path(store: str, key: str) -> Path | None:

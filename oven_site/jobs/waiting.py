@@ -26,7 +26,7 @@ async def wait_ended(job: J, limit_s: float) -> J | None:
     news = asyncio.ensure_future(layer.receive(channel))
     try:
         while True:
-            fresh: J = await type(job)._default_manager.aget(pk=job.pk)  # type: ignore[assignment]
+            fresh: J = await type(job)._default_manager.aget(pk=job.pk)
             if fresh.state in ENDED:
                 return fresh
             left = deadline - time.monotonic()

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 from django.db import close_old_connections
+from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker, Worker
 
 from oven_site.jobs import execution as running
@@ -84,7 +85,7 @@ class LightWorker(Worker):
     """Forks for every job: short bookkeeping."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("maintenance_interval", 60)
+        kwargs["serializer"] = JSONSerializer  # a writable Redis must not mean code execution
         super().__init__(*args, **kwargs)
 
 

@@ -41,7 +41,7 @@ def send(job: Job, stage: str, percent: int, detail: str, **live: Any) -> None:
         extra["preview"] = base64.b64encode(live["preview"]).decode()
     try:
         key = _key(job.kind, job.public_id)
-        fields = {"stage": stage, "percent": percent, "detail": detail, "frames": json.dumps(extra["frames"])}
+        fields: Any = {"stage": stage, "percent": percent, "detail": detail, "frames": json.dumps(extra["frames"])}
         if "preview" in extra:
             fields["preview"] = extra["preview"]
         pipe = client().pipeline(transaction=False)

@@ -16,7 +16,7 @@ POSTER_SIDE = 192
 
 def encode_still(spec: CaptureSpec, frame: bytes, path: Path) -> None:
     """Writes one frame in the spec's format and size."""
-    image = Image.open(io.BytesIO(frame))
+    image: Image.Image = Image.open(io.BytesIO(frame))
     image = image if spec.transparent else flatten(image)
     if image.size != spec.pixel_size:
         image = image.resize(spec.pixel_size, Image.Resampling.NEAREST)
@@ -30,9 +30,9 @@ def encode_still(spec: CaptureSpec, frame: bytes, path: Path) -> None:
 
 def encode_poster(frame: bytes) -> bytes:
     """A small WebP of a frame, for lists."""
-    image = Image.open(io.BytesIO(frame))
-    if image.format == "JPEG":
-        image.draft("RGB", (POSTER_SIDE, POSTER_SIDE))
+    opened = Image.open(io.BytesIO(frame))
+    opened.draft("RGB", (POSTER_SIDE, POSTER_SIDE))  # reduces JPEGs while decoding
+    image: Image.Image = opened
     image = image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
     image.thumbnail((POSTER_SIDE, POSTER_SIDE))
     out = io.BytesIO()

@@ -1,0 +1,269 @@
+"""Grabs and frozen pieces in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from captures import jobs
+from captures.models import FrozenPiece, Grab
+from captures.requests import BadRequest, check_piece
+from oven_site.dashboard.admin import (
+    CHIPS,
+    LANE_CHIPS,
+    CappedPaginator,
+    HistoryAdmin,
+    audit,
+    dialog,
+    duration,
+    model_link,
+    picture,
+    size,
+)
+from oven_site.jobs import lifecycle
+from oven_site.jobs.admin import attempts_panel, span_rows
+from oven_site.jobs.models import Attempt
+
+
+class Refused(ValueError):
+    """This row does not allow that."""
+
+
+@admin.register(Grab)
+class GrabAdmin(HistoryAdmin):
+    list_display = ("thumb", "name", "state_chip", "outcome", "lane_chip", "source", "took", "weight", "created_at")
+    list_display_links = ("name",)
+    list_filter = ("state", "format", "error_code", "source", "still_reason", "mode", "lane", "blank")
+    search_fields = ("piece", "public_id", "capture_key")
+    search_help_text = "Piece, id or capture key"
+    date_hierarchy = "created_at"
+    list_select_related = ("artifact",)
+    actions = ("again", "again_without_cache", "cancel")
+    actions_row = ("again_row", "again_without_cache_row", "cancel_row")
+    actions_detail = ("again_row", "again_without_cache_row", "cancel_row")
+    fieldsets = (
+        (None, {"fields": ("large", "piece", "state_chip", "error", "link", "requested")}),
+        ("What came of it", {"fields": ("pixels", "weight", "still_reason", "blank", "mode", "ready", "ready_ms", "spans_panel")}),
+        ("Record", {"fields": ("public_id", "capture_key", "source", "lane", "requested_by", "again_link", "attempt", "worker", "created_at", "started_at", "ended_at", "expires_at")}),
+        ("Attempts", {"fields": ("attempts",)}),
+    )  # fmt: skip
+    readonly_fields = ("large", "state_chip", "error", "link", "requested", "pixels", "weight", "spans_panel", "again_link", "attempts")  # fmt: skip
+
+    # --- columns ---
+
+    @display(description="")
+    def thumb(self, grab: Grab) -> SafeString:
+        return self._picture(grab)
+
+    @display(description="Picture")
+    def large(self, grab: Grab) -> SafeString:
+        return self._picture(grab, large=True)
+
+    def _picture(self, grab: Grab, large: bool = False) -> SafeString:
+        mime = grab.artifact.mime if grab.artifact else ""
+        return picture(grab.poster_url, grab.cdn_url, mime, f"{grab.piece}, {grab.format}", large)
+
+    @display(description="Grab", ordering="piece")
+    def name(self, grab: Grab) -> SafeString:
+        shape = f"{grab.format} {grab.out_width}×{grab.out_height}"
+        return format_html('<b class="oven-name">{}</b><br><span class="oven-dim">{}</span>', grab.piece, shape)
+
+    @display(description="State", label=CHIPS, ordering="state")
+    def state_chip(self, grab: Grab) -> tuple[str, str]:
+        return grab.state, grab.get_state_display()
+
+    @display(description="Lane", label=LANE_CHIPS, ordering="lane")
+    def lane_chip(self, grab: Grab) -> tuple[str, str]:
+        return grab.lane, grab.get_lane_display()
+
+    @display(description="Outcome")
+    def outcome(self, grab: Grab) -> str:
+        if grab.error_message:
+            return grab.error_message
+        notes = [grab.still_reason and f"a still: {grab.still_reason}", grab.blank and "all black"]
+        notes.append(grab.mode if grab.mode not in ("", "virtual") else "")
+        return ", ".join(note for note in notes if note) or grab.detail
+
+    @display(description="Took", ordering="ended_at")
+    def took(self, grab: Grab) -> str:
+        return duration(grab.duration_ms)
+
+    @display(description="Bytes", ordering="artifact__bytes")
+    def weight(self, grab: Grab) -> str:
+        return size(grab.artifact.bytes if grab.artifact else None)
+
+    @display(description="Size")
+    def pixels(self, grab: Grab) -> str:
+        frames = f", {grab.artifact.frames} frames" if grab.artifact and grab.artifact.frames else ""
+        return f"{grab.out_width}×{grab.out_height}{frames}"
+
+    @display(description="Error")
+    def error(self, grab: Grab) -> str:
+        return f"{grab.error_message} ({grab.error_code})" if grab.error_code else "–"
+
+    @display(description="Address")
+    def link(self, grab: Grab) -> SafeString | str:
+        return format_html('<a class="oven-link" href="{0}">{0}</a>', grab.cdn_url) if grab.cdn_url else "–"
+
+    @display(description="Asked for")
+    def requested(self, grab: Grab) -> str:
+        return ", ".join(f"{name} {value}" for name, value in grab.spec.items() if value not in (None, "", False))
+
+    @display(description="Again of")
+    def again_link(self, grab: Grab) -> SafeString | str:
+        return model_link(grab.again_of)
+
+    @display(description="Time spent")
+    def spans_panel(self, grab: Grab) -> SafeString | str:
+        from django.template.loader import render_to_string
+
+        return render_to_string("oven/admin/spans.html", {"spans": span_rows(grab.spans)}) if grab.spans else "–"
+
+    @display(description=" ")
+    def attempts(self, grab: Grab) -> SafeString:
+        rows = Attempt.objects.filter(kind=grab.kind, job_pk=grab.pk).order_by("-number")
+        return format_html("{}", attempts_panel(list(rows)))
+
+    # --- actions on a selection or the whole filter ---
+
+    @action(description="Grab again", permissions=["steer"])
+    def again(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
+        self._again(request, grabs.iterator(), skip_cache=False)
+
+    @action(description="Grab again without the cache", permissions=["steer"])
+    def again_without_cache(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
+        self._again(request, grabs.iterator(), skip_cache=True)
+
+    @action(description="Cancel", permissions=["steer"])
+    def cancel(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
+        self._cancel(request, grabs.iterator())
+
+    # --- the same on one row ---
+
+    @action(
+        description="Grab again", icon="refresh", permissions=["steer"], url_path="again",
+        dialog=dialog("Grab again?", "A new row is made; a capture still in the cache answers at once.", "Grab again"),
+    )  # fmt: skip
+    def again_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        self._again(request, Grab.objects.filter(pk=object_id), skip_cache=False)
+        return self.back_to_list()
+
+    @action(
+        description="Again without cache", icon="cached", permissions=["steer"], url_path="again-without-cache",
+        dialog=dialog("Grab again without the cache?", "The piece is captured anew and replaces what is cached.", "Capture anew"),
+    )  # fmt: skip
+    def again_without_cache_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        self._again(request, Grab.objects.filter(pk=object_id), skip_cache=True)
+        return self.back_to_list()
+
+    @action(
+        description="Cancel", icon="cancel", permissions=["steer"], url_path="cancel",
+        dialog=dialog("Cancel this grab?", "Waiting work ends at once, running work within two seconds.", "Cancel the grab"),
+    )  # fmt: skip
+    def cancel_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        self._cancel(request, Grab.objects.filter(pk=object_id))
+        return self.back_to_list()
+
+    def _again(self, request: HttpRequest, grabs: Any, skip_cache: bool) -> None:
+        def call(grab: Grab) -> None:
+            if grab.active:
+                raise Refused
+            try:
+                jobs.ask_again(grab, skip_cache=skip_cache, user=request.user)
+            except jobs.QueueFull:
+                raise Refused from None
+
+        done = "asked for again" + (" without the cache" if skip_cache else "")
+        self.act_on_each(request, grabs, call, done, "left out: still active, or the queue is full")
+
+    def _cancel(self, request: HttpRequest, grabs: Any) -> None:
+        def call(grab: Grab) -> None:
+            try:
+                lifecycle.cancel(grab)
+            except lifecycle.StateMismatch:
+                raise Refused from None
+
+        self.act_on_each(request, grabs, call, "cancelled", "left out: they have ended")
+
+
+@admin.register(FrozenPiece)
+class FrozenPieceAdmin(ModelAdmin):
+    """Adding a row freezes a piece; the unfreeze action takes it off the list."""
+
+    paginator = CappedPaginator
+    list_display = ("thumb", "piece", "reason_chip", "error", "attempts", "first_detected", "last_attempt")
+    list_display_links = ("piece",)
+    list_filter = ("reason",)
+    search_fields = ("piece", "error")
+    actions = ("unfreeze", "unfreeze_and_grab")
+    actions_row = ("unfreeze_row",)
+    fields = ("piece", "error")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("piece",) if obj else ()
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "error" and field is not None:
+            field.label, field.help_text = "Reason", "Shown in the list and by /api/frozen."
+        if db_field.name == "piece" and field is not None:
+            field.help_text = "The piece's name as it is asked for, $ included."
+            field.validators.append(_valid_piece)
+        return field
+
+    def save_model(self, request: HttpRequest, obj: FrozenPiece, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        obj.pk = jobs.freeze(obj.piece, obj.error, request.user).pk
+        obj.refresh_from_db()
+
+    @display(description="")
+    def thumb(self, entry: FrozenPiece) -> SafeString:
+        return picture(entry.preview_url, entry.preview_url, "image/webp", entry.piece)
+
+    @display(description="Reason", label={"frozen": "info", "flat": "warning", "staff": "primary"})
+    def reason_chip(self, entry: FrozenPiece) -> tuple[str, str]:
+        return entry.reason, entry.get_reason_display()
+
+    @action(description="Unfreeze", permissions=["delete"])
+    def unfreeze(self, request: HttpRequest, entries: QuerySet[FrozenPiece]) -> None:
+        self._unfreeze(request, list(entries))
+
+    @action(description="Unfreeze and grab again", permissions=["delete"])
+    def unfreeze_and_grab(self, request: HttpRequest, entries: QuerySet[FrozenPiece]) -> None:
+        rows = list(entries.select_related("grab"))
+        for entry in rows:
+            if entry.grab:
+                jobs.ask_again(entry.grab, skip_cache=True, user=request.user)
+        self._unfreeze(request, rows)
+
+    @action(
+        description="Unfreeze", icon="sunny", permissions=["delete"], url_path="unfreeze",
+        dialog=dialog("Unfreeze this piece?", "It leaves the list; a later grab that does not move lists it again.", "Unfreeze"),
+    )  # fmt: skip
+    def unfreeze_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        self._unfreeze(request, list(FrozenPiece.objects.filter(pk=object_id)))
+        return HttpResponse(headers={"HX-Redirect": "/admin/captures/frozenpiece/"})
+
+    def _unfreeze(self, request: HttpRequest, entries: list[FrozenPiece]) -> None:
+        audit(request, entries, "unfrozen")
+        for entry in entries:
+            jobs.unfreeze(entry.piece)
+        messages.success(request, f"{len(entries)} unfrozen.")
+
+
+def _valid_piece(value: str) -> None:
+    from django.core.exceptions import ValidationError
+
+    try:
+        check_piece(value)
+    except BadRequest as bad:
+        raise ValidationError(bad.message) from None

@@ -1,0 +1,26 @@
+// Thumbnails play while pointed at or focused.
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+function play(image) {
+  if (!image.dataset.play || still.matches) return;
+  if (image.dataset.mime === "video/mp4") {
+    const video = Object.assign(document.createElement("video"), { src: image.dataset.play, muted: true, loop: true, autoplay: true });
+    video.className = image.className;
+    video.dataset.stillFor = "1";
+    video.addEventListener("mouseleave", () => video.replaceWith(image), { once: true });
+    image.replaceWith(video);
+    return;
+  }
+  image.dataset.poster ??= image.src;
+  image.src = image.dataset.play;
+}
+
+function stop(image) {
+  if (image.dataset.poster) image.src = image.dataset.poster;
+}
+
+for (const [event, act] of [["mouseover", play], ["focusin", play], ["mouseout", stop], ["focusout", stop]]) {
+  document.addEventListener(event, (found) => {
+    if (found.target.matches?.("img.oven-thumb[data-play]")) act(found.target);
+  });
+}

@@ -1,0 +1,72 @@
+"""What every test may use: a real Valkey, and one person of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from oven_site import embedded
+
+
+@pytest.fixture(scope="session")
+def _valkey() -> Iterator[embedded.Embedded]:
+    server = embedded.start(Path(settings.OVEN_DATA))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def valkey(_valkey: embedded.Embedded) -> Iterator[Any]:
+    """A Redis client on an empty database."""
+    import redis
+
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@dataclass
+class People:
+    """One of each kind: everybody who may knock on a door."""
+
+    staff: Any
+    outsider: Any  # signed in, not staff
+    steering_token: str
+    grabbing_token: str
+
+    def bearer(self, secret: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {secret}"}
+
+
+@pytest.fixture
+def people(db: None) -> People:
+    from django.contrib.auth import get_user_model
+
+    from oven_site.access.models import ApiToken
+
+    users = get_user_model().objects
+    secrets = {}
+    for scope in ("steer", "grab"):
+        token = ApiToken(name=scope, scopes=[scope])
+        secrets[scope] = token.renew()
+        token.save()
+    return People(
+        staff=users.create_user("alice", password="alice", is_staff=True, is_superuser=True),
+        outsider=users.create_user("charlie", password="charlie"),
+        steering_token=secrets["steer"],
+        grabbing_token=secrets["grab"],
+    )
+
+
+@pytest.fixture
+def wish() -> Any:
+    """Makes checked requests: `wish(piece="orbit", format="png")`."""
+    from captures.requests import parse
+
+    return lambda **fields: parse({"piece": "orbit", "width": 64, "height": 64, **fields})

@@ -1,0 +1,164 @@
+"""A whole Oven for tests: the supervisor with everything it starts, on free ports, in a scratch directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """The first of two free neighbours: Oven takes the next port for its pieces."""
+    for _ in range(50):
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no two free ports side by side")
+
+
+class Stack:
+    """`get`/`post` talk to it; `manage` runs its commands; `stop`, `kill` and `start` do what they say."""
+
+    def __init__(self, data: Path, piece_origin: str = "", workers: int = 2, **env: str) -> None:
+        self.data, self.workers = data, workers
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.env = {**os.environ, **env, "OVEN_DATA": str(data), "OVEN_PUBLIC_URL": self.base}
+        for name in ("DJANGO_SETTINGS_MODULE", "REDIS_URL"):
+            self.env.pop(name, None)
+        if piece_origin:
+            self.env["OVEN_PIECE_ORIGIN"] = piece_origin
+        self.http = httpx.Client(base_url=self.base, timeout=120, follow_redirects=False)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.token = ""
+
+    def start(self, limit_s: float = 60) -> None:
+        command = [sys.executable, "-m", "oven_site.supervisor", "--port", str(self.port)]
+        command += ["--data", str(self.data), "--workers", str(self.workers)]
+        log = (self.data.parent / f"{self.data.name}.log").open("ab")
+        self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
+        self.until(lambda: self._healthy() and self.alive_workers() >= self.workers, limit_s)
+        if not self.token:
+            self.token = self.manage("token", "tests").strip().splitlines()[-1]
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(30)
+            self.process = None
+
+    def kill_tree(self) -> None:
+        """kill -9 of everything, as a power cut would."""
+        assert self.process is not None
+        parent = psutil.Process(self.process.pid)
+        for victim in [parent, *parent.children(recursive=True)]:
+            try:
+                victim.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self.process.wait()
+        self.process = None
+
+    def children(self, part: str) -> list[psutil.Process]:
+        """Live processes of this Oven whose command line holds `part`."""
+        assert self.process is not None
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                if part in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def manage(self, *args: str) -> str:
+        env = {**self.env, "REDIS_URL": self.redis_url}
+        done = subprocess.run(
+            [sys.executable, "manage.py", *args], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @property
+    def redis_url(self) -> str:
+        from oven_site import embedded
+
+        return embedded.url(self.data)
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def get(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.http.get(path, **kwargs)
+
+    def post(self, path: str, body: Any = None, **kwargs: Any) -> httpx.Response:
+        return self.http.post(path, json=body, headers={**self.bearer, **kwargs.pop("headers", {})}, **kwargs)
+
+    def rows(self, sql: str, *args: Any) -> list[dict[str, Any]]:
+        """Reads the database behind the service's back."""
+        connection = sqlite3.connect(f"file:{self.data / 'oven.sqlite3'}?mode=ro", uri=True, timeout=10)
+        connection.row_factory = sqlite3.Row
+        try:
+            return [dict(row) for row in connection.execute(sql, args)]
+        finally:
+            connection.close()
+
+    def grab(self, public_id: str) -> dict[str, Any]:
+        return self.rows("select * from captures_grab where public_id = ?", public_id)[0]
+
+    def attempts(self, public_id: str) -> list[dict[str, Any]]:
+        found = self.rows("select * from jobs_attempt where job_id = ? order by number", public_id)
+        return [{**row, "evidence": json.loads(row["evidence"])} for row in found]
+
+    def alive_workers(self) -> int:
+        try:
+            return int(self.get("/grab-status").json()["concurrency"]["max"]) if self._workers_known() else 0
+        except httpx.HTTPError:
+            return 0
+
+    def _workers_known(self) -> bool:
+        import redis
+
+        client = redis.Redis.from_url(self.redis_url)
+        try:
+            return int(client.scard("rq:workers:capture.now")) >= self.workers  # type: ignore[arg-type]
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
+
+    def _healthy(self) -> bool:
+        try:
+            return self.get("/health").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    @staticmethod
+    def until(condition: Callable[[], Any], limit_s: float = 20, every_s: float = 0.1) -> Any:
+        """The condition's first true value; fails the test when the limit comes first."""
+        deadline = time.monotonic() + limit_s
+        while True:
+            value = condition()
+            if value:
+                return value
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(every_s)

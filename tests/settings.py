@@ -1,0 +1,24 @@
+"""The site's settings on a scratch directory, with a Valkey of this test process's own (see conftest)."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="oven-test-"))
+atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
+for name in [key for key in os.environ if key.startswith(("OVEN_", "ART_S3_", "BLOBS_S3_"))]:
+    del os.environ[name]
+
+from oven_site import embedded  # noqa: E402
+
+os.environ["OVEN_DATA"] = str(SCRATCH)
+os.environ["REDIS_URL"] = embedded.url(SCRATCH)
+
+from oven_site.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+OVEN_RETRY_BASE_S = 0.2
