@@ -31,6 +31,18 @@ from oven_site.jobs import lifecycle
 from oven_site.jobs.admin import attempts_panel, span_rows
 from oven_site.jobs.models import Attempt
 
+RESULT_FIELDS = ("pixels", "weight", "still_reason", "blank", "mode", "ready", "ready_ms", "spans_panel")
+RECORD_FIELDS = (
+    *("public_id", "capture_key", "source", "lane", "requested_by", "again_link", "attempt", "worker"),
+    *("created_at", "started_at", "ended_at", "expires_at"),
+)
+AGAIN = dialog("Grab again?", "A new row is made; a capture still in the cache answers at once.", "Grab again")
+ANEW = dialog(
+    "Capture anew?", "The piece is captured without the cache, and replaces what is cached.", "Capture anew"
+)
+CANCEL = dialog("Cancel this grab?", "Waiting work ends at once, running work within two seconds.", "Cancel the grab")
+UNFREEZE = dialog("Unfreeze it?", "It leaves the list; a later grab that does not move lists it again.", "Unfreeze")
+
 
 class Refused(ValueError):
     """This row does not allow that."""
@@ -50,11 +62,14 @@ class GrabAdmin(HistoryAdmin):
     actions_detail = ("again_row", "again_without_cache_row", "cancel_row")
     fieldsets = (
         (None, {"fields": ("large", "piece", "state_chip", "error", "link", "requested")}),
-        ("What came of it", {"fields": ("pixels", "weight", "still_reason", "blank", "mode", "ready", "ready_ms", "spans_panel")}),
-        ("Record", {"fields": ("public_id", "capture_key", "source", "lane", "requested_by", "again_link", "attempt", "worker", "created_at", "started_at", "ended_at", "expires_at")}),
+        ("What came of it", {"fields": RESULT_FIELDS}),
+        ("Record", {"fields": RECORD_FIELDS}),
         ("Attempts", {"fields": ("attempts",)}),
-    )  # fmt: skip
-    readonly_fields = ("large", "state_chip", "error", "link", "requested", "pixels", "weight", "spans_panel", "again_link", "attempts")  # fmt: skip
+    )
+    readonly_fields = (
+        *("large", "state_chip", "error", "link", "requested"),
+        *("pixels", "weight", "spans_panel", "again_link", "attempts"),
+    )
 
     # --- columns ---
 
@@ -147,26 +162,17 @@ class GrabAdmin(HistoryAdmin):
 
     # --- the same on one row ---
 
-    @action(
-        description="Grab again", icon="refresh", permissions=["steer"], url_path="again",
-        dialog=dialog("Grab again?", "A new row is made; a capture still in the cache answers at once.", "Grab again"),
-    )  # fmt: skip
+    @action(description="Grab again", icon="refresh", permissions=["steer"], url_path="again", dialog=AGAIN)
     def again_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         self._again(request, Grab.objects.filter(pk=object_id), skip_cache=False)
         return self.back_to_list()
 
-    @action(
-        description="Again without cache", icon="cached", permissions=["steer"], url_path="again-without-cache",
-        dialog=dialog("Grab again without the cache?", "The piece is captured anew and replaces what is cached.", "Capture anew"),
-    )  # fmt: skip
+    @action(description="Capture anew", icon="cached", permissions=["steer"], url_path="anew", dialog=ANEW)
     def again_without_cache_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         self._again(request, Grab.objects.filter(pk=object_id), skip_cache=True)
         return self.back_to_list()
 
-    @action(
-        description="Cancel", icon="cancel", permissions=["steer"], url_path="cancel",
-        dialog=dialog("Cancel this grab?", "Waiting work ends at once, running work within two seconds.", "Cancel the grab"),
-    )  # fmt: skip
+    @action(description="Cancel", icon="cancel", permissions=["steer"], url_path="cancel", dialog=CANCEL)
     def cancel_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         self._cancel(request, Grab.objects.filter(pk=object_id))
         return self.back_to_list()
@@ -245,10 +251,7 @@ class FrozenPieceAdmin(ModelAdmin):
                 jobs.ask_again(entry.grab, skip_cache=True, user=request.user)
         self._unfreeze(request, rows)
 
-    @action(
-        description="Unfreeze", icon="sunny", permissions=["delete"], url_path="unfreeze",
-        dialog=dialog("Unfreeze this piece?", "It leaves the list; a later grab that does not move lists it again.", "Unfreeze"),
-    )  # fmt: skip
+    @action(description="Unfreeze", icon="sunny", permissions=["delete"], url_path="unfreeze", dialog=UNFREEZE)
     def unfreeze_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         self._unfreeze(request, list(FrozenPiece.objects.filter(pk=object_id)))
         return HttpResponse(headers={"HX-Redirect": "/admin/captures/frozenpiece/"})

@@ -135,7 +135,7 @@ def engine_settings() -> dict[str, Any]:
 
 
 def parse(raw: Mapping[str, Any], any_page: bool = False) -> GrabRequest:
-    """Checks a caller's fields (the contract's names, texts or JSON values). Raises BadRequest for the first wrong one.
+    """Checks a caller's fields (the contract's names; texts or JSON). Raises BadRequest for the first wrong one.
 
     `any_page`: the caller may name an https page instead of a piece.
     """

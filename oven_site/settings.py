@@ -210,7 +210,5 @@ OVEN_RETRY_BASE_S = env.float("OVEN_RETRY_BASE_S", default=2.0)
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 # --- Admin ----------------------------------------------------------------------------------------------------------
-from oven_site.dashboard.theme import UNFOLD  # noqa: E402
-from oven_site.logs import LOGGING  # noqa: E402
-
-__all__ = ["LOGGING", "UNFOLD"]
+from oven_site.dashboard.theme import UNFOLD  # noqa: E402, F401
+from oven_site.logs import LOGGING  # noqa: E402, F401

@@ -70,3 +70,15 @@ def wish() -> Any:
     from captures.requests import parse
 
     return lambda **fields: parse({"piece": "orbit", "width": 64, "height": 64, **fields})
+
+
+@pytest.fixture
+def grab(db: None, valkey: Any, wish: Any) -> Any:
+    """Asks for grabs: `grab(piece="orbit")` is a waiting row of its own."""
+    from captures.jobs import ask
+
+    def asked(**fields: Any) -> Any:
+        options = {name: fields.pop(name) for name in ("source", "lane", "skip_cache", "user") if name in fields}
+        return ask(wish(**fields), **options).grab
+
+    return asked

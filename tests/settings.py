@@ -22,3 +22,4 @@ from oven_site.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 OVEN_RETRY_BASE_S = 0.2
+DATABASES["default"]["TEST"] = {"NAME": str(SCRATCH / "test.sqlite3")}  # noqa: F405 - a file: threads share it

@@ -72,8 +72,8 @@ class Execution:
             try:
                 return future.result(LOOK_EVERY_S)
             except FutureTimeout:
-                if future.done():
-                    raise
+                if future.done():  # in this very moment, or the work itself has run into a timeout
+                    return future.result()
             try:
                 self.look()
             except (Cancelled, Superseded, Released):

@@ -109,7 +109,7 @@ def release(job: J, reason: str) -> J:
 
 
 def cancel(job: J) -> J:
-    """Ends a waiting row at once; asks the worker of a running one to stop. Raises StateMismatch when it has ended."""
+    """Ends a waiting row at once; asks a running one's worker to stop. Raises StateMismatch when it has ended."""
     try:
         return _end(job, State.CANCELLED, WAITING, {"stage": "", "detail": ""})
     except StateMismatch:

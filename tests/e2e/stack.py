@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,8 @@ class Stack:
         self.env = {**os.environ, **env, "OVEN_DATA": str(data), "OVEN_PUBLIC_URL": self.base}
         for name in ("DJANGO_SETTINGS_MODULE", "REDIS_URL"):
             self.env.pop(name, None)
+        if self.env.pop("PYTHONDONTWRITEBYTECODE", ""):  # else each of its processes compiles everything anew
+            self.env["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "oven-test-bytecode")
         if piece_origin:
             self.env["OVEN_PIECE_ORIGIN"] = piece_origin
         self.http = httpx.Client(base_url=self.base, timeout=120, follow_redirects=False)
@@ -55,9 +58,13 @@ class Stack:
         command += ["--data", str(self.data), "--workers", str(self.workers)]
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
-        self.until(lambda: self._healthy() and self.alive_workers() >= self.workers, limit_s)
-        if not self.token:
-            self.token = self.manage("token", "tests").strip().splitlines()[-1]
+        try:
+            self.until(lambda: self._healthy() and self.alive_workers() >= self.workers, limit_s)
+            if not self.token:
+                self.token = self.manage("token", f"tests {self.port}").strip().splitlines()[-1]
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         if self.process is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from captures.engine.encode.base import Encoder
-from captures.engine.encode.ffmpeg import Mp4Encoder, WebpEncoder
+from captures.engine.encode.ffmpeg import Mp4Encoder
 from captures.engine.encode.gif import GifEncoder
 from captures.engine.encode.still import encode_poster, encode_still
+from captures.engine.encode.webp import WebpEncoder
 from captures.engine.spec import CaptureSpec, Format
 
 __all__ = ["Encoder", "encode_poster", "encode_still", "encoder_for"]

@@ -15,6 +15,7 @@ class Encoder(ABC):
         self.spec, self.path = spec, path
         self.frames = 0
 
+    @abstractmethod
     async def start(self) -> None:
         """Gets ready; called while the page still loads."""
 
@@ -25,6 +26,7 @@ class Encoder(ABC):
     async def finish(self) -> None:
         """The file is whole when this returns. Raises CaptureError ENCODE."""
 
+    @abstractmethod
     async def abort(self) -> None:
         """Ends at once; the file is worthless."""
 

@@ -1,10 +1,9 @@
-"""Animated WebP and MP4 by ffmpeg, frames through a pipe."""
+"""MP4 by ffmpeg, frames through a pipe."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from abc import abstractmethod
 from fractions import Fraction
 
 from captures.engine.encode.base import Encoder
@@ -13,21 +12,18 @@ from captures.engine.errors import CaptureError, ErrorCode
 FINISH_LIMIT_S = 30.0
 
 
-class _FfmpegEncoder(Encoder):
+class Mp4Encoder(Encoder):
+    """H.264 that every browser plays: even sides, BT.709, index at the front."""
+
     _process: asyncio.subprocess.Process | None = None
 
-    @abstractmethod
-    def output_options(self) -> list[str]: ...
-
     async def start(self) -> None:
-        png = self.spec.shot["format"] == "png"
         rate = str(Fraction(self.spec.playback_fps).limit_denominator(1001))
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-probesize", "32"),
-                *(("-f", "image2pipe", "-c:v", "png") if png else ("-f", "mjpeg")),
-                *("-r", rate, "-i", "-", "-an"),
-                *self.output_options(),
+                *("-f", "mjpeg", "-r", rate, "-i", "-", "-an"),
+                *self._output_options(),
                 str(self.path),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -69,23 +65,7 @@ class _FfmpegEncoder(Encoder):
         await self.abort()
         return _error(stderr)
 
-
-class WebpEncoder(_FfmpegEncoder):
-    """Every frame whole (`libwebp`): the delta encoder drifts, and saves nothing on moving pictures."""
-
-    def output_options(self) -> list[str]:
-        width, height = self.spec.pixel_size
-        return [
-            *("-vf", f"scale={width}:{height}:flags=neighbor"),
-            *("-c:v", "libwebp", "-pix_fmt", "yuva420p" if self.spec.transparent else "yuv420p"),
-            *("-q:v", str(self.spec.quality), "-compression_level", "2", "-loop", "0", "-f", "webp"),
-        ]
-
-
-class Mp4Encoder(_FfmpegEncoder):
-    """H.264 that every browser plays: even sides, BT.709, index at the front."""
-
-    def output_options(self) -> list[str]:
+    def _output_options(self) -> list[str]:
         width, height = self.spec.pixel_size
         color = "out_color_matrix=bt709:out_range=tv"
         return [

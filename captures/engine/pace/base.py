@@ -31,6 +31,7 @@ class Pacer(ABC):
     async def live(self, ms: float) -> float:
         """Lets the page live for `ms` of its own time; returns its age in ms since `goto`."""
 
+    @abstractmethod
     async def hold(self) -> None:
         """The page is ready and settled: from here on time moves only by `frame`."""
 

@@ -85,6 +85,9 @@ class StillPacer(_LivePacer):
     mode: ClassVar[Mode] = Mode.STILL
     _shot: bytes | None = None
 
+    async def hold(self) -> None:
+        """Nothing to hold: the first frame is the only one."""
+
     async def frame(self, index: int) -> bytes:
         if self._shot is None:
             self._shot = await self.picture(**self.spec.shot)

@@ -1,0 +1,108 @@
+// The activity log: newest first.
+
+import { byId, el, setAttr, setText, show } from "./dom.js";
+import { time } from "./words.js";
+
+const KEPT = 200;
+
+export class Log {
+  #entries = []; // newest first
+  #seen = new Set();
+  #cleared = "";
+  #late = [];
+  #paused = false;
+  #filter = "";
+
+  constructor() {
+    this.list = byId("log-list");
+    byId("log-filter").addEventListener("change", (event) => {
+      this.#filter = event.target.value;
+      this.#redraw();
+    });
+    byId("log-pause").addEventListener("click", () => this.#pause());
+    byId("log-clear").addEventListener("click", () => this.#clear());
+  }
+
+  /** Entries in any order, known ones among them. */
+  take(entries) {
+    const fresh = entries.filter((entry) => entry.time > this.#cleared && !this.#seen.has(key(entry)));
+    if (!fresh.length) {
+      this.#drawEmpty();
+      return;
+    }
+    for (const entry of fresh) this.#seen.add(key(entry));
+    if (this.#paused) {
+      this.#late.push(...fresh);
+      this.#drawPause();
+    } else {
+      this.#add(fresh);
+    }
+  }
+
+  #add(fresh) {
+    fresh.sort((a, b) => (a.time < b.time ? 1 : -1));
+    const newer = !this.#entries.length || fresh.at(-1).time >= this.#entries[0].time;
+    this.#entries = [...fresh, ...this.#entries];
+    if (!newer) this.#entries.sort((a, b) => (a.time < b.time ? 1 : -1));
+    for (const old of this.#entries.splice(KEPT)) this.#seen.delete(key(old));
+    if (newer) {
+      this.list.prepend(...fresh.filter((entry) => this.#wanted(entry)).map(line));
+      while (this.list.childElementCount > KEPT) this.list.lastElementChild.remove();
+      this.#drawEmpty();
+    } else {
+      this.#redraw();
+    }
+  }
+
+  #wanted({ type }) {
+    if (this.#filter === "problems") return type === "warn" || type === "error";
+    return !this.#filter || type === this.#filter;
+  }
+
+  #redraw() {
+    this.list.replaceChildren(...this.#entries.filter((entry) => this.#wanted(entry)).map(line));
+    this.#drawEmpty();
+  }
+
+  #drawEmpty() {
+    const empty = this.list.childElementCount === 0;
+    show(byId("log-empty"), empty);
+    show(this.list, !empty);
+    setText(byId("log-empty"), this.#entries.length ? "Nothing of this kind." : "Nothing yet.");
+  }
+
+  #pause() {
+    this.#paused = !this.#paused;
+    if (!this.#paused) this.#add(this.#late.splice(0));
+    this.#drawPause();
+  }
+
+  #drawPause() {
+    const button = byId("log-pause");
+    setAttr(button, "aria-pressed", String(this.#paused));
+    const late = this.#late.length ? ` (${this.#late.length} new)` : "";
+    setText(button, this.#paused ? `Go on${late}` : "Pause");
+  }
+
+  #clear() {
+    const newest = [...this.#late, ...this.#entries].map((entry) => entry.time).sort();
+    this.#cleared = newest.at(-1) ?? this.#cleared;
+    this.#entries = [];
+    this.#late = [];
+    this.#seen.clear();
+    this.#redraw();
+    this.#drawPause();
+  }
+}
+
+const key = (entry) => `${entry.time} ${entry.msg}`;
+
+function line({ time: at, type, msg }) {
+  return el(
+    "li",
+    { data: { type } },
+    el("time", { datetime: at, title: at, text: time(at) }),
+    el("span", { class: "type", text: type }),
+    el("span", { class: "msg", dir: "auto", text: msg }),
+  );
+}

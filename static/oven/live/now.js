@@ -1,0 +1,97 @@
+// The cards of running jobs.
+
+import { byId, el, icon, Keyed, setAttr, setBadges, setText, show } from "./dom.js";
+import { basics, clock, many, stage, title } from "./words.js";
+
+export class Now {
+  constructor(store, act) {
+    this.store = store;
+    this.cards = new Keyed(byId("now-list"), (entry) => card(entry, store, act));
+    setText(byId("example"), `curl -LO '${location.origin}/grab/webp/256/256/orbit?duration=2000&fps=15'`);
+  }
+
+  draw(running) {
+    this.cards.draw(running);
+    show(byId("now-empty"), running.length === 0);
+  }
+
+  tick() {
+    this.cards.tick();
+  }
+}
+
+function card(entry, store, act) {
+  const img = el("img", { alt: "", draggable: "false" });
+  const shot = el("div", { class: "shot" }, img);
+  const name = el("h3", { dir: "auto" });
+  const badges = el("p", { class: "badges" });
+  const fill = el("span");
+  const bar = el("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, fill);
+  const what = el("span", { class: "what" });
+  const percent = el("span", { class: "percent" });
+  const detail = el("span", { class: "detail", dir: "auto" });
+  const elapsed = el("span", { class: "elapsed", title: "Since it started" });
+  const cancel = el(
+    "button",
+    { type: "button", class: "quiet small", on: { click: () => act(entry.id, "cancel") } },
+    icon("cross"),
+    el("span", { text: "Cancel" }),
+  );
+  const node = el(
+    "li",
+    { class: "card run", data: { id: entry.id } },
+    shot,
+    el(
+      "div",
+      { class: "body" },
+      el("div", { class: "title" }, name, cancel),
+      badges,
+      el("p", { class: "line" }, what, percent),
+      bar,
+      el("p", { class: "line soft" }, detail, elapsed),
+    ),
+  );
+  let preview = "";
+  let started = 0;
+  const tick = () => setText(elapsed, clock(store.now() - started));
+
+  function update({ job, preview: newest, frames }) {
+    const facts = job.facts ?? {};
+    started = job.started;
+    setText(name, title(job));
+    setAttr(name, "title", title(job));
+    const attempt = job.attempt > 1 ? [[`attempt ${job.attempt}`, "warn"]] : [];
+    setBadges(badges, [...basics(job), ...attempt]);
+    setText(what, stage(job));
+    setText(percent, `${job.percent} %`);
+    const text = job.detail || (frames[1] ? `${frames[0]} of ${many(frames[1], "frame", "frames")}` : "");
+    setText(detail, text);
+    setAttr(detail, "title", text);
+    setAttr(bar, "aria-label", `Progress of ${title(job)}`);
+    setAttr(bar, "aria-valuenow", job.percent);
+    fill.style.transform = `scaleX(${job.percent / 100})`;
+    if (facts.width && facts.height) {
+      // The preview is a square: stretched back to what the file will be.
+      const ratio = facts.width / facts.height;
+      img.style.width = `${Math.min(1, ratio) * 100}%`;
+      img.style.height = `${Math.min(1, 1 / ratio) * 100}%`;
+    }
+    if (newest && newest !== preview) {
+      img.src = `data:image/jpeg;base64,${newest}`;
+      setAttr(img, "alt", `Newest frame of ${title(job)}`);
+    } else if (!newest && preview) {
+      img.removeAttribute("src");
+      img.alt = "";
+    }
+    preview = newest;
+    node.classList.toggle("waiting", !preview);
+    node.dataset.state = job.state;
+    const cancelling = job.state === "cancelling";
+    setText(cancel.lastElementChild, cancelling ? "Cancelling" : "Cancel");
+    setAttr(cancel, "aria-label", `${cancelling ? "Cancelling" : "Cancel"} ${title(job)}`);
+    setAttr(cancel, "aria-disabled", cancelling && "true");
+    tick();
+  }
+
+  return { node, update, tick };
+}

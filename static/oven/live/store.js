@@ -1,0 +1,114 @@
+// What the page knows: jobs by id, merged from whole states and from events, in whatever order these arrive.
+
+const LANES = ["keep", "now", "batch"];
+const WAITING = ["queued", "retrying"];
+const RUNNING = ["running", "cancelling"];
+const RECENT = 48;
+const DEFAULT_WAIT_MS = 30_000;
+const ENDED = 1e9;
+
+/** A job only ever moves to a higher rank: whatever says less is old news. */
+function rank(job) {
+  if (WAITING.includes(job.state)) return job.attempt * 4 + (job.attempt ? 3 : 0);
+  if (RUNNING.includes(job.state)) return job.attempt * 4 + (job.state === "cancelling" ? 2 : 1);
+  return ENDED;
+}
+
+export class Store extends EventTarget {
+  entries = new Map(); // id -> { id, job, preview, frames, touched }
+  meta = { version: "", uptime: 0, workers: 0, frozenCount: 0, unseen: 0, at: 0 };
+  skew = 0; // the server's clock minus ours
+
+  now() {
+    return Date.now() + this.skew;
+  }
+
+  uptime() {
+    return this.meta.uptime + (performance.now() - this.meta.at);
+  }
+
+  /** A whole state, asked for at `asked` (performance.now()): what changed since then stays as it is. */
+  takeState(state, asked) {
+    const { version, uptime, workers, frozenCount } = state;
+    const unseen = Math.max(0, state.waitingCount - state.waiting.length);
+    this.meta = { version, uptime, workers, frozenCount, unseen, at: performance.now() };
+    const listed = new Set();
+    for (const job of [...state.running, ...state.waiting, ...state.recent]) {
+      listed.add(job.id);
+      this.take(job, state.progress?.[job.id] ?? {}, asked);
+    }
+    for (const [id, entry] of this.entries) if (!listed.has(id) && entry.touched <= asked) this.entries.delete(id);
+    this.changed();
+  }
+
+  /** One job as somebody has just described it. `live`: preview, frames, and newer progress than the job's own. */
+  take(job, live = {}, touched = performance.now()) {
+    const known = this.entries.get(job.id);
+    if (known && rank(job) < rank(known.job)) {
+      if (known.job.state === "cancelling" && job.attempt === known.job.attempt) this.#advance(known, job, live);
+      return;
+    }
+    const entry = known ?? { id: job.id, preview: "", frames: [0, 0], touched };
+    if (known && job.attempt !== known.job.attempt) Object.assign(entry, { preview: "", frames: [0, 0] });
+    const percent = known && rank(known.job) === rank(job) ? known.job.percent : 0;
+    entry.job = { ...job };
+    entry.touched = Math.max(entry.touched, touched);
+    this.#advance(entry, { ...job, percent: Math.max(percent, job.percent) }, live);
+    this.entries.set(job.id, entry);
+    if (rank(entry.job) === ENDED) Object.assign(entry, { preview: "" });
+  }
+
+  #advance(entry, job, live) {
+    const percent = Math.max(job.percent, live.percent ?? 0);
+    entry.job.percent = percent;
+    entry.job.stage = live.stage || job.stage;
+    entry.job.detail = live.detail ?? job.detail;
+    if (live.preview) entry.preview = live.preview;
+    if (live.frames?.[1]) entry.frames = live.frames;
+  }
+
+  takeEvent(event) {
+    const skew = event.at - Date.now();
+    if (Math.abs(skew - this.skew) > 1500) this.skew = Math.abs(skew) > 1500 ? skew : 0;
+    if (event.job) this.take(event.job, { preview: event.preview, frames: event.frames });
+    this.changed();
+  }
+
+  changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+
+  get running() {
+    return this.#pick(RUNNING).sort((a, b) => a.job.started - b.job.started || (a.id < b.id ? -1 : 1));
+  }
+
+  /** As they will be served: by lane, then by age. */
+  get waiting() {
+    const order = (entry) => LANES.indexOf(entry.job.lane);
+    return this.#pick(WAITING).sort(
+      (a, b) => order(a) - order(b) || a.job.created - b.job.created || (a.id < b.id ? -1 : 1),
+    );
+  }
+
+  get ended() {
+    const all = [...this.entries.values()].filter((entry) => rank(entry.job) === ENDED);
+    all.sort((a, b) => b.job.ended - a.job.ended || (a.id < b.id ? 1 : -1));
+    for (const old of all.splice(RECENT)) this.entries.delete(old.id);
+    return all;
+  }
+
+  /** The mean time of the last ten good captures, as the server estimates with. */
+  mean() {
+    const good = this.ended.filter(({ job }) => job.state === "complete" && job.started && job.ended).slice(0, 10);
+    if (!good.length) return DEFAULT_WAIT_MS;
+    return good.reduce((sum, { job }) => sum + job.ended - job.started, 0) / good.length;
+  }
+
+  wait(position, mean) {
+    return mean * Math.ceil(position / Math.max(1, this.meta.workers));
+  }
+
+  #pick(states) {
+    return [...this.entries.values()].filter((entry) => states.includes(entry.job.state));
+  }
+}

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from captures.models import Grab
+from oven_site.jobs import lifecycle, waiting
+from tests.support import awaited
+
+
+@pytest.fixture
+def lazy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without looks in between, only the event can tell."""
+    monkeypatch.setattr(waiting, "LOOK_EVERY_S", 60.0)
+
+
+@awaited
+async def test_what_has_ended_is_returned_at_once(grab: Any) -> None:
+    job = await sync_to_async(lambda: lifecycle.cancel(grab()))()
+    ended = await waiting.wait_ended(job, 10)
+    assert ended is not None
+    assert ended.state == "cancelled"
+
+
+@awaited
+async def test_the_event_ends_the_wait(grab: Any, lazy: None) -> None:
+    job = await sync_to_async(grab)()
+    task = asyncio.create_task(waiting.wait_ended(job, 10))
+    await asyncio.sleep(0.3)
+    started = time.monotonic()
+    await sync_to_async(lifecycle.cancel)(job)
+    ended = await task
+    assert ended is not None
+    assert ended.state == "cancelled"
+    assert time.monotonic() - started < 1
+
+
+@awaited
+async def test_a_lost_event_only_delays_the_end(grab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LOOK_EVERY_S", 0.2)
+    job = await sync_to_async(grab)()
+    task = asyncio.create_task(waiting.wait_ended(job, 10))
+    await asyncio.sleep(0.1)
+    await Grab.objects.filter(pk=job.pk).aupdate(state="complete")  # nobody tells
+    ended = await asyncio.wait_for(task, 2)
+    assert ended is not None
+    assert ended.state == "complete"
+
+
+@awaited
+async def test_other_jobs_do_not_end_the_wait(grab: Any, lazy: None) -> None:
+    job, other = await sync_to_async(lambda: (grab(piece="orbit"), grab(piece="waves")))()
+    task = asyncio.create_task(waiting.wait_ended(job, 0.6))
+    await asyncio.sleep(0.2)
+    await sync_to_async(lifecycle.cancel)(other)
+    assert await task is None
+
+
+@awaited
+async def test_the_limit_ends_the_wait(grab: Any) -> None:
+    job = await sync_to_async(grab)()
+    started = time.monotonic()
+    assert await waiting.wait_ended(job, 0.3) is None
+    assert 0.2 < time.monotonic() - started < 2
+
+
+@awaited
+async def test_many_may_wait_for_the_same_job(grab: Any, lazy: None) -> None:
+    job = await sync_to_async(grab)()
+    tasks = [asyncio.create_task(waiting.wait_ended(job, 10)) for _ in range(5)]
+    await asyncio.sleep(0.3)
+    await sync_to_async(lifecycle.cancel)(job)
+    assert [ended.state for ended in await asyncio.gather(*tasks) if ended] == ["cancelled"] * 5

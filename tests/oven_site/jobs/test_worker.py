@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from captures.models import Grab
+from oven_site.jobs import execution as running
+from oven_site.jobs import lifecycle, registry, worker
+from oven_site.jobs.execution import Execution
+from oven_site.jobs.models import Attempt
+from oven_site.jobs.states import State
+
+HOST = socket.gethostname()
+
+
+def test_a_worker_is_known_by_host_process_and_start() -> None:
+    host, pid, started = worker.identity().rsplit(":", 2)
+    assert (host, int(pid)) == (HOST, os.getpid())
+    assert int(started) == int(psutil.Process().create_time())
+
+
+def test_this_process_is_not_dead() -> None:
+    assert not worker.is_dead(worker.identity())
+
+
+def test_a_process_that_ended_is_dead() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert worker.is_dead(f"{HOST}:{child.pid}:1")
+
+
+def test_another_process_with_the_number_of_a_dead_one_does_not_count() -> None:
+    started = int(psutil.Process().create_time())
+    assert worker.is_dead(f"{HOST}:{os.getpid()}:{started - 100}")
+
+
+@pytest.mark.parametrize("name", ["elsewhere:1:1", "", "nonsense", "a:b:c", f"{HOST}:x:1"])
+def test_nothing_is_said_of_workers_elsewhere(name: str) -> None:
+    assert not worker.is_dead(name)
+
+
+# --- perform --------------------------------------------------------------------------------------------------------
+
+committed = pytest.mark.django_db(transaction=True)  # perform opens the database anew, as a worker does
+_behaviour: list[Callable[[Execution], None]] = []
+
+
+def behave(execution: Execution) -> None:
+    _behaviour[-1](execution)
+
+
+@pytest.fixture
+def runner() -> Iterator[Callable[[Callable[[Execution], None]], None]]:
+    """Sets what running a grab does, instead of opening a browser."""
+    real = registry.get("grab")
+    registry.register(registry.Kind("grab", real.model_label, real.pool, f"{__name__}.behave", 10))
+    yield _behaviour.append
+    _behaviour.clear()
+    running.stopping.clear()
+    registry.register(real)
+
+
+def outcome() -> tuple[str, str, str]:
+    row, attempt = Grab.objects.get(), Attempt.objects.latest("id")
+    return row.state, row.error_code, attempt.log.splitlines()[-1].split(" ", 1)[1]
+
+
+@committed
+def test_a_message_for_a_row_that_needs_nothing_does_nothing(grab: Any, runner: Any) -> None:
+    runner(lambda execution: pytest.fail("it ran"))
+    job = lifecycle.cancel(grab())
+    worker.perform("grab", job.pk)
+    worker.perform("grab", 4711)
+    assert not Attempt.objects.exists()
+
+
+@committed
+def test_an_unexpected_error_is_tried_again_and_logged(grab: Any, runner: Any) -> None:
+    def fail(execution: Execution) -> None:
+        raise ZeroDivisionError("oh")
+
+    runner(fail)
+    worker.perform("grab", grab().pk)
+    assert outcome() == (State.RETRYING, "internal", "Unexpected: ZeroDivisionError('oh')")
+
+
+@committed
+def test_a_cancel_during_the_work_is_confirmed(grab: Any, runner: Any) -> None:
+    def cancelled_meanwhile(execution: Execution) -> None:
+        lifecycle.cancel(Grab.objects.get())
+        execution.look()
+
+    runner(cancelled_meanwhile)
+    worker.perform("grab", grab().pk)
+    assert outcome() == (State.CANCELLED, "", "Cancelled")
+
+
+@committed
+def test_a_cancel_in_the_very_moment_of_the_end_is_confirmed(grab: Any, runner: Any) -> None:
+    def cancelled_last_moment(execution: Execution) -> None:
+        lifecycle.cancel(Grab.objects.get())
+        lifecycle.finish(execution.job, {})
+
+    runner(cancelled_last_moment)
+    worker.perform("grab", grab().pk)
+    assert Grab.objects.get().state == State.CANCELLED
+
+
+@committed
+def test_a_cancel_before_an_unexpected_error_is_confirmed(grab: Any, runner: Any) -> None:
+    def cancelled_then_broken(execution: Execution) -> None:
+        lifecycle.cancel(Grab.objects.get())
+        raise ZeroDivisionError
+
+    runner(cancelled_then_broken)
+    worker.perform("grab", grab().pk)
+    assert Grab.objects.get().state == State.CANCELLED
+
+
+@committed
+def test_a_stopping_worker_releases_its_job(grab: Any, runner: Any) -> None:
+    def stopped(execution: Execution) -> None:
+        running.stopping.set()
+        execution.look()
+
+    runner(stopped)
+    worker.perform("grab", grab().pk)
+    assert outcome() == (State.QUEUED, "", "Handed back: the worker shuts down")
+
+
+@committed
+def test_a_cancelled_job_of_a_stopping_worker_is_cancelled(grab: Any, runner: Any, valkey: Any) -> None:
+    def cancelled_while_stopping(execution: Execution) -> None:
+        lifecycle.cancel(Grab.objects.get())
+        valkey.flushall()
+        running.stopping.set()
+        execution.look()
+
+    runner(cancelled_while_stopping)
+    worker.perform("grab", grab().pk)
+    assert Grab.objects.get().state == State.CANCELLED
+
+
+@committed
+def test_a_superseded_attempt_changes_nothing(grab: Any, runner: Any) -> None:
+    def taken_over(execution: Execution) -> None:
+        lifecycle.recover(Grab.objects.get())
+        winner = lifecycle.claim("grab", execution.job.pk, "b:2:2")
+        assert winner is not None
+        lifecycle.finish(execution.job, {})
+
+    runner(taken_over)
+    worker.perform("grab", grab().pk)
+    row = Grab.objects.get()
+    assert (row.state, row.worker, row.attempt) == (State.RUNNING, "b:2:2", 2)

@@ -1,0 +1,102 @@
+"""What several tests need: async code on the test's own database connection, requests, grabs in any state."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient
+
+
+def awaited(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """An async test whose database work shares the test's connection, and so its transaction."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        async_to_sync(test)(*args, **kwargs)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def request(
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    user: Any = None,
+    csrf: bool = False,
+) -> Answer:
+    """One request through the whole site, by its ASGI handler. `csrf`: forged writes are refused, as outside of tests."""
+    return async_to_sync(arequest)(method, path, body=body, headers=headers, query=query, user=user, csrf=csrf)
+
+
+async def arequest(
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    user: Any = None,
+    csrf: bool = False,
+) -> Answer:
+    client = AsyncClient(enforce_csrf_checks=csrf)
+    if user is not None:
+        await client.aforce_login(user)
+    data = body if isinstance(body, bytes | str) else b"" if body is None else json.dumps(body)
+    response = await client.generic(
+        method, path, data, content_type="application/json", headers=headers, query_params=query
+    )
+    parts = [part async for part in response] if response.streaming else [response.content]
+    return Answer(response.status_code, response.headers, b"".join(parts))
+
+
+def until(true: Callable[[], Any], limit_s: float = 5.0) -> Any:
+    """Waits for something to become true; returns it."""
+    deadline = time.monotonic() + limit_s
+    while not (value := true()):
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)
+    return value
+
+
+def picture(path: Path, data: bytes = b"\x89PNG pretend") -> Path:
+    """A finished scratch file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def finished(grab: Any, scratch: Path, **fields: Any) -> Any:
+    """Takes a waiting grab to its good end, with a stored file, as a worker would."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from oven_site.artifacts import stores
+    from oven_site.jobs import lifecycle
+
+    grab = lifecycle.claim(grab.kind, grab.pk, "test:1:1")
+    expires = timezone.now() + timedelta(days=1)
+    file = picture(scratch / f"{grab.pk}.{grab.format}")
+    artifact = stores.keep(file, f"oven/grabs/{grab}.{grab.format}", "image/png", expires_at=expires)
+    return lifecycle.finish(grab, {"queue": 1}, **{"artifact": artifact, "expires_at": expires, **fields})
