@@ -15,7 +15,7 @@ from playwright.async_api import Playwright, async_playwright
 from captures.engine.browser import WarmBrowser, can_begin_frame
 from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
-from captures.engine.pace import PACERS
+from captures.engine.pace import PACERS, Pacer
 from captures.engine.run import Run
 from captures.engine.spec import CaptureResult, CaptureSpec, Mode, OnProgress, Progress
 from captures.engine.tab import Tab
@@ -67,7 +67,7 @@ class Engine:
         stuck_before_ready = 0
         for mode in self._modes(spec):
             try:
-                return await self._attempt(mode, spec, scratch, report)
+                return await self._attempt(PACERS[mode], spec, scratch, report)
             except _Stuck as stuck:
                 log.info("mode %s got stuck: %s", mode, stuck.error.message)
                 doom = doom or stuck.error
@@ -83,10 +83,12 @@ class Engine:
             usable = {Mode.PLAIN}
         return [mode for mode in spec.modes if mode in usable | {Mode.REALTIME, Mode.STILL}]
 
-    async def _attempt(self, mode: Mode, spec: CaptureSpec, scratch: Path, report: OnProgress) -> CaptureResult:
+    async def _attempt(
+        self, pacer: type[Pacer], spec: CaptureSpec, scratch: Path, report: OnProgress
+    ) -> CaptureResult:
         started = time.monotonic()
-        async with self._page(mode, spec) as (tab, opened):
-            run = Run(spec, PACERS[mode](tab), scratch, report)
+        async with self._page(pacer.begin_frame, spec) as (tab, opened):
+            run = Run(spec, pacer(tab), scratch, report)
             run.spans["open"] = round((opened - started) * 1000)
             try:
                 return await run()
@@ -101,8 +103,8 @@ class Engine:
                 raise CaptureError(ErrorCode.BROWSER_LOST, message) from None
 
     @contextlib.asynccontextmanager
-    async def _page(self, mode: Mode, spec: CaptureSpec) -> AsyncIterator[tuple[Tab, float]]:
-        browser = await self._browser(PACERS[mode].begin_frame)
+    async def _page(self, begin_frame: bool, spec: CaptureSpec) -> AsyncIterator[tuple[Tab, float]]:
+        browser = await self._browser(begin_frame)
         tab = await browser.open(spec)
         opened = time.monotonic()
         watch = asyncio.create_task(watch_memory(browser, tab))

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from oven_site.jobs import lifecycle, queue
 from oven_site.jobs.models import Attempt, Job
+from oven_site.jobs.states import RUNNING
 from oven_site.live import events, progress
 
 T = TypeVar("T")
@@ -103,7 +104,7 @@ class Execution:
 
     def _check_state(self) -> None:
         fresh = type(self.job)._default_manager.get(pk=self.job.pk)
-        if fresh.attempt != self.job.attempt or not fresh.active:
+        if fresh.attempt != self.job.attempt or fresh.state not in RUNNING:
             raise Superseded
         if fresh.state == "cancelling":
             self.job = fresh

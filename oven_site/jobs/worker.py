@@ -48,7 +48,7 @@ def perform(kind: str, pk: int) -> None:
     try:
         _run(execution)
     except lifecycle.StateMismatch:
-        log.warning("%s attempt %s ended too late to count", job, job.attempt)
+        _confirm_late_cancel(execution)
     execution.save_log()
 
 
@@ -65,7 +65,7 @@ def _run(execution: Execution) -> None:
     except Superseded:
         execution.note("Another attempt has taken over")
     except lifecycle.StateMismatch:
-        _confirm_late_cancel(execution)
+        raise
     except Exception as error:
         log.exception("%s failed unexpectedly", job)
         execution.note(f"Unexpected: {error!r}")
@@ -75,10 +75,12 @@ def _run(execution: Execution) -> None:
 
 
 def _confirm_late_cancel(execution: Execution) -> None:
-    """The work had ended in the very moment in which its cancellation was asked for."""
+    """The attempt ended in the very moment in which its cancellation was asked for, or too late to count."""
     job = type(execution.job)._default_manager.get(pk=execution.job.pk)
     if job.state == "cancelling" and job.attempt == execution.job.attempt:
         lifecycle.confirm_cancelled(job, execution.spans)
+    else:
+        log.warning("%s attempt %s ended too late to count", job, execution.job.attempt)
 
 
 class LightWorker(Worker):

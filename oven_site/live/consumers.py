@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError
 
 from oven_site.live import events, progress, snapshot
 
+log = logging.getLogger(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -45,8 +48,10 @@ class _Consumer(AsyncWebsocketConsumer):
     async def _flush_for_ever(self) -> None:
         while True:
             await asyncio.sleep(events.MIN_INTERVAL_S)
-            with contextlib.suppress(ConnectionError):
+            try:
                 await self.flush()
+            except Exception as error:  # the next one may work: the database or the queue may be back
+                log.debug("nothing sent to a reader: %s", error)
 
     async def send_dict(self, content: dict[str, Any]) -> None:
         await self.send(text_data=json.dumps(content, default=str))
@@ -55,7 +60,7 @@ class _Consumer(AsyncWebsocketConsumer):
 class ContractConsumer(_Consumer):
     """`/ws`: one snapshot, then whole states and log lines, as readers of the original service expect."""
 
-    _dirty = False
+    _changed: float | None = None  # when, if there is something to tell
     _frozen_too = False
 
     @classmethod
@@ -76,14 +81,19 @@ class ContractConsumer(_Consumer):
         if event["type"] == "log":
             await self.send_dict({"logEntry": event["entry"]})
             return
-        self._dirty = True
+        self._changed = time.monotonic()
         self._frozen_too |= event["type"] == "frozen.changed"
 
     async def flush(self) -> None:
-        if not self._dirty:
+        if self._changed is None:
             return
-        frozen, self._dirty, self._frozen_too = self._frozen_too, False, False
-        await self.send_dict(await snapshot.shared_state(with_frozen=frozen))
+        changed = self._changed
+        state = await snapshot.shared_state(changed, with_frozen=self._frozen_too)
+        if state is None:  # too early to look again: next time
+            return
+        if self._changed == changed:
+            self._changed, self._frozen_too = None, False
+        await self.send_dict(state)
 
 
 class LiveConsumer(_Consumer):
@@ -114,22 +124,26 @@ class LiveConsumer(_Consumer):
 
     async def flush(self) -> None:
         batch = sorted([*self._others, *self._progress.values()], key=lambda event: int(event["seq"]))
-        if not batch or not await self._still_allowed():
-            return
-        self._others, self._progress = [], {}
-        await self.send_dict({"type": "batch", "events": batch, "seq": batch[-1]["seq"]})
+        self._others, self._progress = [], {}  # before anything is awaited: events go on arriving
+        if batch and await self._still_allowed():
+            await self.send_dict({"type": "batch", "events": batch, "seq": batch[-1]["seq"]})
 
     async def _still_allowed(self) -> bool:
         """Permission is looked at again while sending: a user may lose it while connected."""
-        if time.monotonic() - self._checked > 10:
-            self._checked = time.monotonic()
-            user = self.scope["user"]
-            with contextlib.suppress(Exception):
-                await sync_to_async(user.refresh_from_db)()
-            if not self._allowed(user):
-                await self.close(code=4403)
-                return False
-        return True
+        if time.monotonic() - self._checked <= 10:
+            return True
+        self._checked = time.monotonic()
+        user = self.scope["user"]
+        try:
+            await sync_to_async(user.refresh_from_db)()
+            allowed = self._allowed(user)
+        except ObjectDoesNotExist:
+            allowed = False
+        except DatabaseError:  # the next look will tell
+            return True
+        if not allowed:
+            await self.close(code=4403)
+        return allowed
 
     @staticmethod
     def _allowed(user: Any) -> bool:

@@ -61,13 +61,19 @@ def full() -> dict[str, Any]:
     return {**state(), "frozen": frozen(), "recentLogs": progress.recent_log(50)}
 
 
-async def shared_state(with_frozen: bool = False) -> dict[str, Any]:
-    """The state, made at most five times a second however many readers there are."""
+async def shared_state(changed: float, with_frozen: bool = False) -> dict[str, Any] | None:
+    """The state as of `changed` (monotonic) or later; None when it is too early to make it anew.
+
+    It is made at most five times a second however many readers there are.
+    """
     global _turn
     _turn = _turn or asyncio.Lock()
     async with _turn:
-        if time.monotonic() - _shared["at"] > MIN_INTERVAL_S:
-            _shared.update(state=await sync_to_async(state)(), at=time.monotonic())
+        now = time.monotonic()
+        if now - _shared["at"] >= MIN_INTERVAL_S:
+            _shared.update(state=await sync_to_async(state)(), at=now)
+        elif _shared["at"] < changed:
+            return None
     if not with_frozen:
         return dict(_shared["state"])
     return {**_shared["state"], "frozen": await sync_to_async(frozen)()}

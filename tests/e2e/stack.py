@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -12,11 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import psutil
+import redis
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,8 +54,16 @@ class Stack:
         if piece_origin:
             self.env["OVEN_PIECE_ORIGIN"] = piece_origin
         self.http = httpx.Client(base_url=self.base, timeout=120, follow_redirects=False)
+        self.threads = ThreadPoolExecutor(40)
         self.process: subprocess.Popen[bytes] | None = None
         self.token = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self, limit_s: float = 60) -> None:
         command = [sys.executable, "-m", "oven_site.supervisor", "--port", str(self.port)]
@@ -98,9 +110,8 @@ class Stack:
 
     def manage(self, *args: str) -> str:
         env = {**self.env, "REDIS_URL": self.redis_url}
-        done = subprocess.run(
-            [sys.executable, "manage.py", *args], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
-        )
+        command = [sys.executable, "manage.py", *args]
+        done = subprocess.run(command, check=False, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -120,6 +131,30 @@ class Stack:
     def post(self, path: str, body: Any = None, **kwargs: Any) -> httpx.Response:
         return self.http.post(path, json=body, headers={**self.bearer, **kwargs.pop("headers", {})}, **kwargs)
 
+    def later(self, path: str, **kwargs: Any) -> Future[httpx.Response]:
+        """The same as `get`, in a thread of its own."""
+        return self.threads.submit(self.get, path, **kwargs)
+
+    def staff(self) -> httpx.Client:
+        """A signed-in browser of a member of staff: session cookie and CSRF header."""
+        client = httpx.Client(base_url=self.base, timeout=60, follow_redirects=True)
+        link = self.manage("signin").strip().splitlines()[-1]
+        assert client.get(link).status_code == 200
+        client.headers["X-CSRFToken"] = client.cookies["csrftoken"]
+        return client
+
+    def redis(self) -> redis.Redis:
+        return redis.Redis.from_url(self.redis_url)
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.get("/grab-status").json()
+        return found
+
+    def running(self, piece: str) -> dict[str, Any] | None:
+        """The row of a piece's grab while a worker runs it."""
+        found = self.rows("select * from captures_grab where piece = ? and state = 'running'", piece)
+        return found[0] if found else None
+
     def rows(self, sql: str, *args: Any) -> list[dict[str, Any]]:
         """Reads the database behind the service's back."""
         connection = sqlite3.connect(f"file:{self.data / 'oven.sqlite3'}?mode=ro", uri=True, timeout=10)
@@ -136,6 +171,34 @@ class Stack:
         found = self.rows("select * from jobs_attempt where job_id = ? order by number", public_id)
         return [{**row, "evidence": json.loads(row["evidence"])} for row in found]
 
+    def file(self, key: str, store: str = "art") -> Path:
+        return self.data / "files" / store / key
+
+    def browsers(self) -> list[psutil.Process]:
+        """Chromium's main processes: one each, whatever tabs they have."""
+        return [process for process in self.children("--remote-debugging-pipe") if _type(process) == ""]
+
+    def pages(self) -> list[psutil.Process]:
+        """Chromium's processes that run pages."""
+        return [process for process in self.children("--type=renderer") if _type(process) == "renderer"]
+
+    def everything(self) -> list[psutil.Process]:
+        """Every process of this Oven, also those that have lost their parent."""
+        mark = str(self.data)
+        found = []
+        for process in psutil.process_iter():
+            try:
+                mine = process.environ().get("OVEN_DATA") == mark or mark in " ".join(process.cmdline())
+                if mine and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    @property
+    def log(self) -> str:
+        return (self.data.parent / f"{self.data.name}.log").read_text(errors="replace")
+
     def alive_workers(self) -> int:
         try:
             return int(self.get("/grab-status").json()["concurrency"]["max"]) if self._workers_known() else 0
@@ -143,9 +206,7 @@ class Stack:
             return 0
 
     def _workers_known(self) -> bool:
-        import redis
-
-        client = redis.Redis.from_url(self.redis_url)
+        client = self.redis()
         try:
             return int(client.scard("rq:workers:capture.now")) >= self.workers  # type: ignore[arg-type]
         except redis.RedisError:
@@ -169,3 +230,30 @@ class Stack:
                 return value
             assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(every_s)
+
+
+def _type(process: psutil.Process) -> str:
+    """Which of Chromium's processes this is; empty for the main one."""
+    try:
+        return next((part.removeprefix("--type=") for part in process.cmdline() if part.startswith("--type=")), "")
+    except psutil.Error:
+        return "gone"
+
+
+def picture(response: httpx.Response) -> Image.Image:
+    """The picture of a good answer."""
+    assert response.status_code == 200, f"{response.status_code} {response.text[:300]}"
+    image = Image.open(io.BytesIO(response.content))
+    image.load()
+    return image
+
+
+def frames(response: httpx.Response) -> list[tuple[Image.Image, int]]:
+    """Every frame of an animation, as RGB, with its milliseconds."""
+    image = picture(response)
+    found = []
+    for index in range(getattr(image, "n_frames", 1)):
+        image.seek(index)
+        image.load()
+        found.append((image.convert("RGB"), int(image.info.get("duration", 0))))
+    return found

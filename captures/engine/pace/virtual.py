@@ -16,6 +16,7 @@ from captures.engine.tab import Tab
 GRID_US = 100
 STARVATION = 1000  # tasks without the clock moving before Chromium moves it all the same
 PROBE_LIMIT_S = 1.5
+WORKER_LIMIT_S = 2.0
 
 
 class VirtualPacer(BeginFrameMixin, Pacer):
@@ -75,6 +76,15 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             await self._advance(start + self._grid((target_us - start) * tick / ticks), "advance")
             await self._tick(interval_us / ticks / 1000, quiet=True)
         await self._advance(target_us, "advance")
+        if self.tab.page.workers:
+            await self._let_workers_draw(interval_us / ticks / 1000)
+
+    async def _let_workers_draw(self, interval_ms: float) -> None:
+        """A worker answers a BeginFrame with a picture that only the next one can show: wait for it in between."""
+        await self._tick(interval_ms)
+        for worker in self.tab.page.workers:
+            await self.tab.race(worker.evaluate("0"), WORKER_LIMIT_S, "drawing in a worker")
+        await self._advance(self._now_us + GRID_US, "advance")
 
     async def _tick(
         self, interval_ms: float, shot: dict[str, Any] | None = None, quiet: bool = False

@@ -47,7 +47,6 @@ function card(entry, store, act, urls) {
   const badges = el("p", { class: "badges" });
   const facts = el("span");
   const when = el("span", { class: "when" });
-  const error = el("p", { class: "sorry", dir: "auto" });
   const open = el("a", { class: "icon", target: "_blank", rel: "noopener", title: "Open" }, icon("open"));
   const copier = iconButton("copy", "Copy the address", async () => {
     const copied = await copy(safe(entry.job.facts.url));
@@ -61,7 +60,7 @@ function card(entry, store, act, urls) {
     "li",
     { class: "card result", data: { id: entry.id } },
     player.node,
-    el("div", { class: "body" }, name, badges, error, el("p", { class: "soft meta" }, facts, when)),
+    el("div", { class: "body" }, name, badges, el("p", { class: "soft meta" }, facts, when)),
     el("div", { class: "actions" }, open, copier, again, afresh, row),
   );
   player.listen(node);
@@ -74,9 +73,6 @@ function card(entry, store, act, urls) {
     setAttr(name, "title", text);
     setBadges(badges, [...basics(job), ...remarks(job)]);
     node.dataset.state = job.state;
-    setText(error, job.state === "failed" ? job.error : "");
-    setAttr(error, "title", job.state === "failed" ? `${job.error_code}: ${job.error}` : null);
-    show(error, job.state === "failed" && Boolean(job.error));
     const took = job.started ? span(job.ended - job.started) : "";
     setText(facts, [known.bytes ? bytes(known.bytes) : "", took].filter(Boolean).join(" · "));
     const all = `${span(job.ended - job.created)} from being asked for`;
@@ -121,7 +117,8 @@ class Player {
     this.img = el("img", { alt: "", loading: "lazy", decoding: "async", draggable: "false" });
     this.mark = el("span", { class: "mark" }, icon("play"));
     this.button = el("button", { type: "button", class: "play", "aria-pressed": "false" }, this.mark);
-    this.none = el("span", { class: "none" });
+    this.why = el("span", { dir: "auto" });
+    this.none = el("p", { class: "none" }, this.why);
     this.node = el("div", { class: "shot" }, this.img, this.none, this.button);
     this.img.addEventListener("error", () => this.#missing());
     this.button.addEventListener("click", () => this.#click());
@@ -134,7 +131,7 @@ class Player {
     this.button.addEventListener("blur", () => this.#hover(false));
   }
 
-  update({ state, facts = {} }, text) {
+  update({ state, facts = {}, error, error_code: code }, text) {
     const poster = near(facts.poster);
     const plays = state === "complete" && facts.url && ["webp", "gif", "mp4"].includes(facts.format) && !facts.still;
     this.#url = plays ? near(facts.url) : "";
@@ -147,7 +144,9 @@ class Player {
       setAttr(this.img, "src", src);
       setAttr(this.img, "alt", text);
     }
-    setText(this.none, { failed: "No picture", cancelled: "Cancelled" }[state] ?? "Its picture has gone");
+    const failed = error || "It failed, and nothing says why.";
+    setText(this.why, { failed, cancelled: "Cancelled" }[state] ?? "Its picture has gone.");
+    setAttr(this.why, "title", state === "failed" ? `${code}: ${failed}` : null);
     show(this.none, !src);
   }
 

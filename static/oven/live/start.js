@@ -156,7 +156,7 @@ function summary(values) {
   const frames = Math.max(1, Math.ceil(Math.round(seconds * Number(values.fps || DEFAULTS.fps) * 1e6) / 1e6));
   if (![...sides, frames].every(Number.isFinite)) return "";
   const plays = frames / Number(values.playbackFps || DEFAULTS.playbackFps);
-  return `${pixels}, ${many(frames, "frame", "frames")}, plays ${plays.toFixed(1)} s`;
+  return `${pixels} · ${many(frames, "frame", "frames")} · plays ${plays.toFixed(1)} s`;
 }
 
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
