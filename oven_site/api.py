@@ -7,6 +7,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from ninja import NinjaAPI
@@ -15,7 +16,7 @@ from ninja.errors import HttpError, ValidationError
 from captures.api import router as captures_router
 from captures.requests import BadRequest
 from oven_site.access.callers import Refused
-from oven_site.contract import error
+from oven_site.contract import error, too_large
 from oven_site.jobs import registry
 from oven_site.live import snapshot
 from oven_site.live.events import job_view
@@ -77,6 +78,12 @@ def invalid(request: HttpRequest, exc: ValidationError) -> JsonResponse:
 @api.exception_handler(HttpError)
 def http_error(request: HttpRequest, exc: HttpError) -> JsonResponse:
     return error(exc.status_code, str(exc))
+
+
+@api.exception_handler(RequestDataTooBig)
+def body_too_big(request: HttpRequest, exc: RequestDataTooBig) -> JsonResponse:
+    """A body that did not say its length."""
+    return too_large()
 
 
 @api.exception_handler(Exception)

@@ -66,9 +66,11 @@ def _early_answer(request: HttpRequest) -> HttpResponse | None:
 
 
 def _normalise(request: HttpRequest, first: str) -> None:
-    path = request.path_info
+    parts = request.path_info.split("/")
     if first in SEGMENTS:
-        path = f"/{first}{path[len(first) + 1 :]}"
+        names = slice(1, 3 if first == "api" else 2)  # the rest may be a piece's name, whose case counts
+        parts[names] = [part.lower() for part in parts[names]]
+    path = "/".join(parts)
     if len(path) > 1:
         path = path.rstrip("/")
     request.path_info = request.path = path
@@ -82,8 +84,9 @@ def with_cors(response: R) -> R:
     return response
 
 
-def error(status: int, message: str, **more: Any) -> JsonResponse:
-    return JsonResponse({"error": message, **more}, status=status)
+def error(status: int, text: str, /, **more: Any) -> JsonResponse:
+    """`more` becomes further keys, `message` among them."""
+    return JsonResponse({"error": text, **more}, status=status)
 
 
 def too_large() -> JsonResponse:

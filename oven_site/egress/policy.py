@@ -12,7 +12,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str], list[str]]
 
 # Not reachable for us whatever Python's flags say of them: carrier-grade NAT, protocol assignments, a cloud's
-# metadata host, benchmarking, site-local, documentation and segment routing ranges.
+# metadata host, benchmarking, local NAT64, site-local, documentation and segment routing ranges.
 _NEVER = [
     ipaddress.ip_network(text)
     for text in (
@@ -23,6 +23,7 @@ _NEVER = [
         "192.88.99.0/24",
         "198.18.0.0/15",
         "240.0.0.0/4",
+        "64:ff9b:1::/48",
         "100::/64",
         "2001::/23",
         "2001:db8::/32",
@@ -31,7 +32,7 @@ _NEVER = [
         "fec0::/10",
     )
 ]
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
@@ -70,9 +71,12 @@ def decide(url: str, trusted_origins: Iterable[str] = (), resolve: Resolve | Non
 
 def is_open(address: Address) -> bool:
     """An address of the open internet, also after unwrapping an IPv4 address inside an IPv6 one."""
-    inner = _embedded(address) if isinstance(address, ipaddress.IPv6Address) else None
-    if inner is not None:
-        return is_open(inner)
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = _embedded(address)
+        if inner is not None:
+            return is_open(inner)
+        if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP and not is_open(_last_32_bits(address)):
+            return False
     if any(address in network for network in _NEVER if network.version == address.version):
         return False
     return address.is_global and not address.is_multicast
@@ -101,9 +105,10 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
         return address.sixtofour
     if address.teredo:
         return address.teredo[1]
-    value = int(address)
-    if any(address in network for network in _NAT64) or address in _COMPATIBLE:
-        return ipaddress.IPv4Address(value & 0xFFFFFFFF)
-    if (value >> 32) & 0xFFFFFFFF in _ISATAP:
-        return ipaddress.IPv4Address(value & 0xFFFFFFFF)
+    if address in _NAT64 or address in _COMPATIBLE:
+        return _last_32_bits(address)
     return None
+
+
+def _last_32_bits(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

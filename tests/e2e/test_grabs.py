@@ -154,8 +154,8 @@ def test_check_6_a_gif_has_the_density_s_size_and_right_colours_to_the_end(oven:
     for (frame, _), (wanted, _) in zip(gif, webp, strict=True):
         difference = np.abs(np.asarray(frame, float) - np.asarray(wanted, float)).mean()
         assert difference < 12, difference
-    first, last = (np.asarray(frame, float) for frame, _ in (gif[0], gif[-1]))
-    assert np.abs(first - last).mean() > 40  # its colours do change
+    first, *others = (np.asarray(frame, float) for frame, _ in gif)
+    assert max(np.abs(first - other).mean() for other in others) > 40  # its colours do change
 
 
 def test_the_rate_is_not_cut_to_whole_frames(oven: Stack) -> None:
@@ -206,7 +206,7 @@ def test_check_9_no_more_run_than_there_are_workers_and_a_keep_goes_first(oven: 
     queue = status["queue"]
     assert status["concurrency"] == {"active": 2, "max": 2, "queueDepth": 9}
     assert [item["position"] for item in queue] == list(range(1, 10))
-    assert [item["piece"] for item in queue][0] == "anim~many-keep"
+    assert queue[0]["piece"] == "anim~many-keep"
     assert set(queue[0]) >= {"position", "piece", "format", "addedAt", "estimatedWait"}
     one = queue[0]["estimatedWait"]
     assert [item["estimatedWait"] for item in queue] == [one * round_ for round_ in (1, 1, 2, 2, 3, 3, 4, 4, 5)]

@@ -16,7 +16,7 @@ from django.contrib.auth.models import AnonymousUser
 from oven_site.asgi import application
 from oven_site.jobs import lifecycle
 from oven_site.live import events, progress, publisher, snapshot
-from oven_site.live.consumers import ContractConsumer, LiveConsumer
+from oven_site.live.consumers import LiveConsumer
 from tests.support import awaited
 
 pytestmark = pytest.mark.django_db(transaction=True)  # channels opens the database anew for every message
@@ -276,7 +276,3 @@ async def test_a_state_older_than_the_change_is_not_sent(db: None, valkey: Any) 
     assert await snapshot.shared_state(0.0) is not None
     await asyncio.sleep(events.MIN_INTERVAL_S)
     assert await snapshot.shared_state(time.monotonic()) is not None
-
-
-def test_contract_readers_need_no_account() -> None:
-    assert not hasattr(ContractConsumer, "_allowed")

@@ -1,0 +1,141 @@
+"""CPU time and memory of everything this process has started.
+
+CPU seconds: every process below ours, living or not yet waited for, with the time of its own ended children
+(`utime + stime + cutime + cstime`), and our own ended children. What ends meanwhile moves from its own counter into
+its parent's, so the sum never loses it. Orphans fall to us, because we are a subreaper, and are counted like our own.
+
+Memory: the proportional set size (shared pages divided among those who share them) of the same processes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import threading
+import time
+from collections.abc import Iterator
+from typing import NamedTuple, Self
+
+PR_SET_CHILD_SUBREAPER = 36
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+SAMPLE_EVERY_S = 0.5
+
+
+class Stat(NamedTuple):
+    pid: int
+    parent: int
+    state: str
+    cpu_s: float
+
+
+class Tree:
+    """The processes below this one, except those in `ignored` (and what is below them)."""
+
+    def __init__(self) -> None:
+        self.ignored: set[int] = set()
+        self.unreadable = 0  # processes whose proportional size we may not read: their resident size counts
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def processes(self) -> list[Stat]:
+        children: dict[int, list[Stat]] = {}
+        for stat in _all():
+            children.setdefault(stat.parent, []).append(stat)
+        found, to_visit = [], [os.getpid()]
+        while to_visit:
+            below = [stat for stat in children.get(to_visit.pop(), []) if stat.pid not in self.ignored]
+            found += below
+            to_visit += [stat.pid for stat in below]
+        return found
+
+    def cpu_s(self) -> float:
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return ended.ru_utime + ended.ru_stime + sum(stat.cpu_s for stat in self.processes())
+
+    def pss_mb(self) -> float:
+        return sum(self._pss_kb(stat.pid) for stat in self.processes() if stat.state != "Z") / 1024
+
+    def reap(self) -> None:
+        """Buries orphans. Only while no child of our own is about to be waited for."""
+        for stat in self.processes():
+            if stat.state == "Z" and stat.parent == os.getpid():
+                os.waitpid(stat.pid, os.WNOHANG)
+
+    def wait_empty(self, limit_s: float = 20) -> None:
+        """Waits until everything has ended: what is measured next must not share the machine with it."""
+        deadline = time.monotonic() + limit_s
+        while True:
+            self.reap()
+            left = self.processes()
+            if not left:
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{len(left)} processes of the last system do not end")
+            time.sleep(0.1)
+
+    def _pss_kb(self, pid: int) -> int:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup") as file:
+                return next((int(line.split()[1]) for line in file if line.startswith("Pss:")), 0)
+        except PermissionError:
+            self.unreadable += 1
+            return _rss_kb(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
+
+
+class Usage(NamedTuple):
+    wall_s: float
+    cpu_s: float
+    pss_peak_mb: float
+    bench_cpu_s: float  # what we ourselves took meanwhile: requests, sampling
+
+
+class Watch(threading.Thread):
+    """Measures the tree while it is entered; `usage` tells afterwards."""
+
+    def __init__(self, tree: Tree) -> None:
+        super().__init__(name="watch", daemon=True)
+        self.tree = tree
+        self.usage = Usage(0, 0, 0, 0)
+        self._peak = 0.0
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._own, self._cpu, self._started = time.process_time(), self.tree.cpu_s(), time.monotonic()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        wall = time.monotonic() - self._started
+        cpu = self.tree.cpu_s() - self._cpu
+        self._over.set()
+        self.join()
+        self.usage = Usage(wall, cpu, self._peak, time.process_time() - self._own)
+
+    def run(self) -> None:
+        while True:
+            self._peak = max(self._peak, self.tree.pss_mb())
+            if self._over.wait(SAMPLE_EVERY_S):
+                return
+
+
+def _all() -> Iterator[Stat]:
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()  # the name before may hold anything
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        yield Stat(int(name), int(fields[1]), fields[0], sum(map(int, fields[11:15])) / TICKS)
+
+
+def _rss_kb(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1]) * PAGE // 1024
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
