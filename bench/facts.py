@@ -71,8 +71,8 @@ def percentile(values: list[float], percent: float) -> float:
 def table(head: list[str], rows: list[list[str]]) -> str:
     """Columns for a terminal that are a Markdown table as well; the first is flush left."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = [_line(head, widths), "|" + "|".join("-" * (width + 1) + (":" if i else "-") for i, width in enumerate(widths)) + "|"]
-    return "\n".join(lines + [_line(row, widths) for row in rows])
+    rule = "|".join("-" * (width + 1) + (":" if i else "-") for i, width in enumerate(widths))
+    return "\n".join([_line(head, widths), f"|{rule}|", *(_line(row, widths) for row in rows)])
 
 
 def say(text: str) -> None:
@@ -80,7 +80,8 @@ def say(text: str) -> None:
 
 
 def _line(cells: list[str], widths: list[int]) -> str:
-    padded = [cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(cells, widths, strict=True))]
+    first, *others = zip(cells, widths, strict=True)
+    padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
     return "| " + " | ".join(padded) + " |"
 
 

@@ -119,7 +119,7 @@ class ShotScraper(System):
         self.serial = itertools.count()
         self.env = {**os.environ, "PLAYWRIGHT_BROWSERS_PATH": str(self.scratch / "browsers")}
         for _ in range(3):
-            done = self._run("about:blank", self.scratch / "blank.png")
+            done = self._run(self.site.origin, self.scratch / "gallery.png")
             if done.returncode == 0:
                 return
             missing = re.search(r"Executable doesn't exist at (\S+)", done.stderr)
@@ -132,7 +132,7 @@ class ShotScraper(System):
         """Where Playwright looks for a browser of its own."""
         path.parent.mkdir(parents=True)
         path.symlink_to(find_headless_shell())
-        (self.scratch / "browsers" / path.relative_to(self.scratch / "browsers").parts[0] / "INSTALLATION_COMPLETE").touch()
+        (path.parents[1] / "INSTALLATION_COMPLETE").touch()
 
     def grab(self, piece: str, kind: str) -> bytes:
         out = self.scratch / f"{next(self.serial)}.png"
@@ -142,6 +142,6 @@ class ShotScraper(System):
         return out.read_bytes()
 
     def _run(self, url: str, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "shot_scraper", "shot", url, "-o", str(out), "--silent"]
+        command = [str(Path(sys.executable).with_name("shot-scraper")), "shot", url, "-o", str(out), "--silent"]
         command += ["--width", str(SIDE), "--height", str(SIDE), "--browser-arg=--no-sandbox", *more]
         return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=120, check=False)

@@ -103,12 +103,12 @@ class Watch(threading.Thread):
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
-        self._own, self._cpu, self._started = time.process_time(), self.tree.cpu_s(), time.monotonic()
+        self._own, self._cpu, self._began = time.process_time(), self.tree.cpu_s(), time.monotonic()
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        wall = time.monotonic() - self._started
+        wall = time.monotonic() - self._began
         cpu = self.tree.cpu_s() - self._cpu
         self._over.set()
         self.join()

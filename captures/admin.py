@@ -20,6 +20,7 @@ from oven_site.dashboard.admin import (
     LANE_CHIPS,
     CappedPaginator,
     HistoryAdmin,
+    ago,
     audit,
     dialog,
     duration,
@@ -50,7 +51,7 @@ class Refused(ValueError):
 
 @admin.register(Grab)
 class GrabAdmin(HistoryAdmin):
-    list_display = ("thumb", "name", "state_chip", "outcome", "lane_chip", "source", "took", "weight", "created_at")
+    list_display = ("thumb", "name", "state_chip", "outcome", "lane_chip", "source", "took", "weight", "when")
     list_display_links = ("name",)
     list_filter = ("state", "format", "error_code", "source", "still_reason", "mode", "lane", "blank")
     search_fields = ("piece", "public_id", "capture_key")
@@ -61,13 +62,13 @@ class GrabAdmin(HistoryAdmin):
     actions_row = ("again_row", "again_without_cache_row", "cancel_row")
     actions_detail = ("again_row", "again_without_cache_row", "cancel_row")
     fieldsets = (
-        (None, {"fields": ("large", "piece", "state_chip", "error", "link", "requested")}),
+        (None, {"fields": ("large", "piece", "state", "error", "link", "requested")}),
         ("What came of it", {"fields": RESULT_FIELDS}),
         ("Record", {"fields": RECORD_FIELDS}),
         ("Attempts", {"fields": ("attempts",)}),
     )
     readonly_fields = (
-        *("large", "state_chip", "error", "link", "requested"),
+        *("large", "state", "error", "link", "requested"),
         *("pixels", "weight", "spans_panel", "again_link", "attempts"),
     )
 
@@ -83,7 +84,8 @@ class GrabAdmin(HistoryAdmin):
 
     def _picture(self, grab: Grab, large: bool = False) -> SafeString:
         mime = grab.artifact.mime if grab.artifact else ""
-        return picture(grab.poster_url, grab.cdn_url, mime, f"{grab.piece}, {grab.format}", large)
+        still = grab.cdn_url if large and mime.startswith("image/") else grab.poster_url
+        return picture(still, grab.cdn_url, mime, f"{grab.piece}, {grab.format}", large)
 
     @display(description="Grab", ordering="piece")
     def name(self, grab: Grab) -> SafeString:
@@ -105,6 +107,10 @@ class GrabAdmin(HistoryAdmin):
         notes = [grab.still_reason and f"a still: {grab.still_reason}", grab.blank and "all black"]
         notes.append(grab.mode if grab.mode not in ("", "virtual") else "")
         return ", ".join(note for note in notes if note) or grab.detail
+
+    @display(description="Asked", ordering="created_at")
+    def when(self, grab: Grab) -> SafeString | str:
+        return ago(grab.created_at)
 
     @display(description="Took", ordering="ended_at")
     def took(self, grab: Grab) -> str:
@@ -204,7 +210,7 @@ class FrozenPieceAdmin(ModelAdmin):
     """Adding a row freezes a piece; the unfreeze action takes it off the list."""
 
     paginator = CappedPaginator
-    list_display = ("thumb", "piece", "reason_chip", "error", "attempts", "first_detected", "last_attempt")
+    list_display = ("thumb", "piece", "reason_chip", "error", "attempts", "first", "last")
     list_display_links = ("piece",)
     list_filter = ("reason",)
     search_fields = ("piece", "error")
@@ -234,6 +240,14 @@ class FrozenPieceAdmin(ModelAdmin):
     @display(description="")
     def thumb(self, entry: FrozenPiece) -> SafeString:
         return picture(entry.preview_url, entry.preview_url, "image/webp", entry.piece)
+
+    @display(description="First seen", ordering="first_detected")
+    def first(self, entry: FrozenPiece) -> SafeString | str:
+        return ago(entry.first_detected)
+
+    @display(description="Last seen", ordering="last_attempt")
+    def last(self, entry: FrozenPiece) -> SafeString | str:
+        return ago(entry.last_attempt)
 
     @display(description="Reason", label={"frozen": "info", "flat": "warning", "staff": "primary"})
     def reason_chip(self, entry: FrozenPiece) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from ninja import Router
 
@@ -22,7 +23,7 @@ from captures.schemas import GET_PARAMETERS, GRAB_RESPONSES, POST_BODY
 from oven_site.access.callers import Caller, Refused, caller_of
 from oven_site.access.models import Scope
 from oven_site.artifacts.stores import redirect_url, stream
-from oven_site.contract import error, not_found
+from oven_site.contract import MAX_BODY, error, not_found
 from oven_site.jobs.states import State
 from oven_site.jobs.waiting import wait_ended
 
@@ -183,6 +184,8 @@ async def delete_frozen(request: HttpRequest, piece: str) -> dict[str, Any]:
 
 def json_body(request: HttpRequest) -> dict[str, Any]:
     """The JSON object of a body; empty for any other type. Raises BadRequest when it is malformed."""
+    if len(request.body) > MAX_BODY:  # of a length that was not said
+        raise RequestDataTooBig
     if request.content_type != "application/json" or not request.body:
         return {}
     try:

@@ -225,7 +225,7 @@ def _number(raw: Mapping[str, Any], field: str, default: float, bounds: tuple[fl
     low, high = bounds
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not low <= number <= high:
         text = f"{field}: {str(value)[:20]} is not within {low:g} to {high:g}{' ' + unit if unit else ''}."

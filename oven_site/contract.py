@@ -72,7 +72,7 @@ def _normalise(request: HttpRequest, first: str) -> None:
         parts[names] = [part.lower() for part in parts[names]]
     path = "/".join(parts)
     if len(path) > 1:
-        path = path.rstrip("/")
+        path = path.rstrip("/") or "/"
     request.path_info = request.path = path
     if request.method == "HEAD":  # the server leaves the body out
         request.method = "GET"

@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_rq",
     "channels",
+    "ninja",
     "django_structlog",
     "oven_site.jobs",
     "oven_site.live",
@@ -115,7 +116,7 @@ RQ_QUEUES = {
     for name in [*CAPTURE_QUEUES, LIGHT_QUEUE]
 }
 RQ = {"WORKER_CLASS": "oven_site.jobs.worker.LightWorker", "COMMIT_MODE": "auto"}
-RQ_SHOW_ADMIN_LINK = False
+RQ_SHOW_ADMIN_LINK = True
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }

@@ -8,12 +8,12 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from oven_site.artifacts.models import Artifact
-from oven_site.dashboard.admin import HistoryAdmin, picture, size
+from oven_site.dashboard.admin import HistoryAdmin, ago, picture, size
 
 
 @admin.register(Artifact)
 class ArtifactAdmin(HistoryAdmin):
-    list_display = ("thumb", "key", "mime", "pixels", "weight", "created_at", "expires_at")
+    list_display = ("thumb", "key", "mime", "pixels", "weight", "when", "expires_at")
     list_display_links = ("key",)
     list_filter = ("store", "mime")
     search_fields = ("key", "sha256")
@@ -51,6 +51,10 @@ class ArtifactAdmin(HistoryAdmin):
     @display(description="Size")
     def pixels(self, artifact: Artifact) -> str:
         return f"{artifact.width}×{artifact.height}" if artifact.width else "–"
+
+    @display(description="Stored", ordering="created_at")
+    def when(self, artifact: Artifact) -> SafeString | str:
+        return ago(artifact.created_at)
 
     @display(description="Bytes", ordering="bytes")
     def weight(self, artifact: Artifact) -> str:

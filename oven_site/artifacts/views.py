@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHt
 from oven_site.artifacts.stores import local_path, stream
 
 STORES = ("art", "blobs")
+TYPES = mimetypes.MimeTypes()
+TYPES.add_type("image/webp", ".webp")  # Python 3.11 knows it only where the machine does
 
 
 async def serve(request: HttpRequest, store: str, key: str) -> HttpResponseBase:
@@ -43,7 +45,7 @@ async def serve(request: HttpRequest, store: str, key: str) -> HttpResponseBase:
     partial = (start, end) != (0, stat.st_size)
     if partial:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{stat.st_size}"
-    mime = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    mime = TYPES.guess_type(path.name)[0] or "application/octet-stream"
     body = stream(store, key, start, end - start)
     return StreamingHttpResponse(body, content_type=mime, status=206 if partial else 200, headers=headers)
 

@@ -40,7 +40,7 @@ UNFOLD: dict[str, Any] = {
     "SIDEBAR": {
         "show_search": True,
         "navigation": [
-            {"items": [_item("Live", "local_fire_department", "live")]},
+            {"items": [{**_item("Live", "local_fire_department", "live"), "active": lambda request: False}]},
             {
                 "title": "Captures",
                 "items": [

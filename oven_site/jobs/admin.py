@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from oven_site.artifacts.stores import public_url
-from oven_site.dashboard.admin import CHIPS, HistoryAdmin, duration
+from oven_site.dashboard.admin import CHIPS, HistoryAdmin, ago, duration
 from oven_site.jobs.models import Attempt
 from oven_site.jobs.states import State
 
@@ -66,7 +66,7 @@ def attempts_panel(attempts: list[Attempt]) -> SafeString:
 
 @admin.register(Attempt)
 class AttemptAdmin(HistoryAdmin):
-    list_display = ("job_id", "number", "outcome_chip", "error_code", "error_message", "took", "worker", "started_at")
+    list_display = ("job_id", "number", "outcome_chip", "error_code", "error_message", "took", "worker", "when")
     list_filter = ("outcome", "error_code", "kind")
     search_fields = ("job_id",)
     date_hierarchy = "started_at"
@@ -76,6 +76,10 @@ class AttemptAdmin(HistoryAdmin):
     @display(description="Outcome", label=CHIPS, ordering="outcome")
     def outcome_chip(self, attempt: Attempt) -> tuple[str, str]:
         return attempt.outcome, attempt.get_outcome_display()
+
+    @display(description="Started", ordering="started_at")
+    def when(self, attempt: Attempt) -> SafeString | str:
+        return ago(attempt.started_at)
 
     @display(description="Took")
     def took(self, attempt: Attempt) -> str:

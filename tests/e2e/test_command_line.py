@@ -1,0 +1,118 @@
+"""`manage.py grab`: a picture from the shell, with no server, queue or database at hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from tests.e2e.held_site import HeldSite
+from tests.e2e.stack import ROOT
+
+FIXTURES = ROOT / "tests" / "fixtures" / "pieces"
+
+
+@pytest.fixture
+def shell(site: HeldSite, tmp_path: Path) -> Any:
+    """Runs `manage.py grab` where Redis and the database are out of reach."""
+    data = tmp_path / "data"
+    data.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OVEN_", "DJANGO_", "REDIS"))}
+    if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
+        kept["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "oven-test-bytecode")
+    env = {
+        **kept,
+        "OVEN_DATA": str(data),
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'nowhere' / 'no.sqlite3'}",
+        "OVEN_PIECE_ORIGIN": site.origin,
+    }
+
+    def grab(*args: str, code: int = 0) -> str:
+        command = [sys.executable, str(ROOT / "manage.py"), "grab", *args]
+        done = subprocess.run(
+            command, check=False, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == code, done.stderr
+        assert not list(data.glob("*.sqlite3"))
+        return done.stdout if code == 0 else done.stderr
+
+    return grab
+
+
+def test_a_piece_is_grabbed_by_its_name_into_the_format_of_the_file_s_ending(shell: Any, tmp_path: Path) -> None:
+    said = shell("anim", "-o", "new/a.webp", "--width", "96", "--height", "64", "--duration", "1000", "--fps", "5")
+    image = Image.open(tmp_path / "new" / "a.webp")
+    assert (image.format, image.size, getattr(image, "n_frames", 1)) == ("WEBP", (96, 64), 5)
+    assert said.startswith("new/a.webp: webp 96×64, 5 frames")
+
+
+def test_a_kidlisp_piece_keeps_its_dollar(shell: Any, tmp_path: Path, site: HeldSite) -> None:
+    shell("$roz", "-o", "roz.png", "--width", "64", "--height", "64", "--density", "2", "--quiet")
+    assert Image.open(tmp_path / "roz.png").size == (128, 128)
+    assert site.count("/$roz?density=2&") == 1
+
+
+def test_an_address_is_grabbed_with_a_format_of_its_own(shell: Any, tmp_path: Path, site: HeldSite) -> None:
+    options = [
+        "--format",
+        "gif",
+        "--duration",
+        "1000",
+        "--fps",
+        "4",
+        "--real-time",
+        "--width",
+        "64",
+        "--height",
+        "64",
+    ]
+    shell(f"{site.origin}/anim~shell", "-o", "picture.bin", *options)
+    image = Image.open(tmp_path / "picture.bin")
+    assert (image.format, getattr(image, "n_frames", 1), image.info["duration"]) == ("GIF", 4, 250)
+    assert [path for _, path in site.requests if "anim~shell" in path] == ["/anim~shell"]
+
+
+def test_a_file_is_grabbed(shell: Any, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<!doctype html><body style='margin:0;background:#c04020'>")
+    shell("page.html", "-o", "page.png", "--width", "40", "--height", "32")
+    image = Image.open(tmp_path / "page.png").convert("RGB")
+    assert image.size == (40, 32)
+    assert image.getpixel((20, 16)) == (0xC0, 0x40, 0x20)
+
+
+def test_a_failure_says_its_cause_and_leaves_no_file(shell: Any, tmp_path: Path) -> None:
+    said = shell("bad-404", "-o", "a.png", code=1)
+    assert "HTTP 404" in said and "http_status" in said and "Traceback" not in said
+    assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        (["anim", "-o", "a.bmp"], "webp"),
+        (["anim", "-o", "a"], "--format"),
+        (["anim", "-o", "a.png", "--width", "20"], "width"),
+        (["anim", "-o", "a.webp", "--fps", "0"], "fps"),
+        (["anim", "-o", "a.gif", "--transparent"], "transparent"),
+        (["anim", "-o", "a.gif", "--playback-fps", "60"], "playbackFps"),
+        (["anim", "-o", "a.webp", "--duration", "30000", "--fps", "60"], "frames"),
+        (["example.com", "-o", "a.png"], "piece"),
+        (["anim"], "-o"),
+        (["anim", "-o", "a.png", "--format", "bmp"], "invalid choice"),
+        (["anim", "-o", "a.png", "--mode", "psychic"], "invalid choice"),
+    ],
+)
+def test_a_wrong_option_is_named(args: list[str], word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError, match=word):
+        call_command("grab", *args)
+    assert not list(tmp_path.iterdir())
