@@ -134,17 +134,17 @@ def engine_settings() -> dict[str, Any]:
     }
 
 
-def parse(raw: Mapping[str, Any], any_page: bool = False) -> GrabRequest:
+def parse(raw: Mapping[str, Any], any_page: bool = False, sides: tuple[int, int] = SIDE) -> GrabRequest:
     """Checks a caller's fields (the contract's names; texts or JSON). Raises BadRequest for the first wrong one.
 
-    `any_page`: the caller may name an https page instead of a piece.
+    `any_page`: the caller may name an https page instead of a piece. `sides`: bounds of width and height.
     """
     piece = check_piece(raw.get("piece"), any_page)
     wish = GrabRequest(
         piece=piece,
         format=_format(raw.get("format", "webp")),
-        width=_side(raw, "width"),
-        height=_side(raw, "height"),
+        width=_side(raw, "width", sides),
+        height=_side(raw, "height", sides),
         duration_ms=round(_number(raw, "duration", 12_000, DURATION_MS, "milliseconds")),
         fps=_number(raw, "fps", 7.5, FPS, "frames a second"),
         playback_fps=_number(raw, "playbackFps", 15.0, FPS, "frames a second"),
@@ -206,13 +206,13 @@ def _format(value: object) -> Format:
         raise BadRequest("format", f"format: {str(value)[:20]!r} is not one of {', '.join(valid)}.", valid) from None
 
 
-def _side(raw: Mapping[str, Any], field: str) -> int:
+def _side(raw: Mapping[str, Any], field: str, bounds: tuple[int, int]) -> int:
     """A side in CSS pixels; what is not a number becomes 512, as callers expect."""
     try:
         side = int(float(raw.get(field, 512)))
     except (TypeError, ValueError, OverflowError):
         side = 512
-    low, high = SIDE
+    low, high = bounds
     if not low <= side <= high:
         raise BadRequest(field, f"{field}: {side} is not within {low} to {high}.", [low, high])
     return side

@@ -86,11 +86,6 @@ def body_too_big(request: HttpRequest, exc: RequestDataTooBig) -> JsonResponse:
     return too_large()
 
 
-@api.exception_handler(RequestDataTooBig)
-def too_big(request: HttpRequest, exc: RequestDataTooBig) -> JsonResponse:
-    return too_large()
-
-
 @api.exception_handler(Exception)
 def unexpected(request: HttpRequest, exc: Exception) -> JsonResponse:
     log.exception("unexpected error on %s", request.path, exc_info=exc)

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from playwright.async_api import Error as PlaywrightError
+
 from captures.engine.encode import Encoder, encode_poster, encode_still, encoder_for
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.look import Look, to_preview
@@ -139,6 +141,8 @@ class Run:
             if encoder is not None and (not reason or spec.format is Format.MP4):
                 await encoder.finish()
             else:
+                if encoder is not None:
+                    await encoder.abort()  # before the still, or what it has buffered lands on top of that
                 await self._in_thread(encode_still, spec, self.first, self.path)
             poster = await self._in_thread(encode_poster, self.first)
         width, height = spec.pixel_size
@@ -178,7 +182,7 @@ class Run:
 
     async def _last_picture(self) -> bytes | None:
         """What the page shows at the moment of its failure, if it can still show anything."""
-        with contextlib.suppress(CaptureError, TimeoutError):
+        with contextlib.suppress(CaptureError, TimeoutError, PlaywrightError):
             shot = self.pacer.picture(format="jpeg", quality=60, optimizeForSpeed=True)
             return await asyncio.wait_for(shot, LAST_FRAME_LIMIT_S)
         return None

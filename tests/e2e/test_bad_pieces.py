@@ -34,7 +34,7 @@ OUTCOMES: dict[str, set[str]] = {
     "bad-404": {"http_status"},
     "bad-500": {"http_status"},
     "bad-hang": {"unreachable"},
-    "bad-slow-body": {"blank", PICTURE},
+    "bad-slow-body": {"blank", "hung", PICTURE},
     "bad-drop": {"unreachable"},
     "loop": {"hung"},
 }

@@ -15,6 +15,9 @@ from captures.jobs import browser_options
 from captures.requests import BadRequest, parse
 
 
+SIDES = (16, 4096)  # a machine of one's own has room for more than the service gives strangers
+
+
 class Command(BaseCommand):
     help = "Grabs a piece, a page or a file into a picture: no server, no queue, no database."
     requires_system_checks: list[str] = []
@@ -23,8 +26,8 @@ class Command(BaseCommand):
         parser.add_argument("target", help="a piece's name ($bloom), an address (https://…, file://…) or a file")
         parser.add_argument("-o", "--output", required=True, help="the file to write; its ending says the format")
         parser.add_argument("--format", choices=[f.value for f in Format], help="instead of the file's ending")
-        parser.add_argument("--width", type=int, default=512, help="CSS pixels (512)")
-        parser.add_argument("--height", type=int, default=512, help="CSS pixels (512)")
+        parser.add_argument("--width", type=int, default=512, help="CSS pixels, 16 to 4096 (512)")
+        parser.add_argument("--height", type=int, default=512, help="CSS pixels, 16 to 4096 (512)")
         parser.add_argument("--duration", type=float, default=12000, help="milliseconds captured (12000)")
         parser.add_argument("--fps", type=float, default=7.5, help="frames captured a second (7.5)")
         parser.add_argument(
@@ -78,7 +81,8 @@ class Command(BaseCommand):
                     "viewportScale": options["viewport_scale"],
                     "quality": options["quality"],
                     "transparent": options["transparent"],
-                }
+                },
+                sides=SIDES,
             )
         except BadRequest as bad:
             raise CommandError(bad.message) from None

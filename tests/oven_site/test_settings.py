@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from oven_site.version import CHANGELOG, read_version
+
+ROOT = Path(settings.BASE_DIR)
+EXAMPLE = (ROOT / ".env.example").read_text()
+
+
+def names_read() -> set[str]:
+    """Every name that settings.py asks the environment for."""
+    found: set[str] = set()
+    tree = ast.parse((ROOT / "oven_site" / "settings.py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env.") and node.args:
+            found |= _spelled_out(node.args[0])
+    return found - {str(ROOT / ".env")}
+
+
+def _spelled_out(argument: ast.expr) -> set[str]:
+    if isinstance(argument, ast.Constant):
+        return {str(argument.value)}
+    if isinstance(argument, ast.JoinedStr):  # of a named store
+        last = ast.unparse(argument).split("}")[-1].rstrip("'\"")
+        return {f"{store}{last}" for store in ("ART", "BLOBS")}
+    return set()
+
+
+def test_the_example_lists_exactly_the_names_that_are_read() -> None:
+    listed = re.findall(r"^# ?([A-Z][A-Z0-9_]+)=", EXAMPLE, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert set(listed) == names_read()
+
+
+def test_the_example_changes_nothing_when_it_is_copied() -> None:
+    assert [line for line in EXAMPLE.splitlines() if line and not line.startswith("#")] == []
+
+
+def test_every_name_of_the_example_has_its_meaning_above_it() -> None:
+    lines = EXAMPLE.splitlines()
+    bare = [
+        line
+        for before, line in zip(["", *lines], lines, strict=False)
+        if re.match(r"# ?[A-Z][A-Z0-9_]+=", line) and not re.match(r"# [A-Za-z]", before)
+    ]
+    assert bare == []
+
+
+def settings_with(tmp_path: Path, **environment: str) -> str:
+    """What a fresh process prints about its settings."""
+    code = "from oven_site import settings as s; print(s.DEBUG, s.SECRET_KEY, s.OVEN_QUEUE_CEILING, s.OVEN_BLOCKED_URLS)"
+    env = {"PATH": os.environ["PATH"], "OVEN_DATA": str(tmp_path), **environment}
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def test_the_environment_decides(tmp_path: Path) -> None:
+    given = {"DEBUG": "1", "SECRET_KEY": "s", "OVEN_QUEUE_CEILING": "7", "OVEN_BLOCKED_URLS": "*a*,*b*"}
+    assert settings_with(tmp_path, **given) == "True s 7 ['*a*', '*b*']"
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("from-a-file")
+    assert settings_with(tmp_path, SECRET_KEY_FILE=str(tmp_path / "key")).split()[1] == "from-a-file"
+
+
+def test_the_secret_is_made_once_and_is_nobody_elses(tmp_path: Path) -> None:
+    first = settings_with(tmp_path)
+    assert first == settings_with(tmp_path)
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert first != settings_with(tmp_path / "other")
+
+
+# --- the version ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("# Changes\n\n## 1.2.3 - 2026-11-22\n\n## 1.2.2 - 2026-01-01\n", "1.2.3"),
+        ("## v0.10.0\n", "0.10.0"),
+        ("# Changes\n\nNothing yet: 1.0.0 comes later.\n", "0"),
+        ("", "0"),
+    ],
+)
+def test_the_version_is_the_newest_heading_of_the_change_log(text: str, version: str) -> None:
+    assert read_version(text) == version
+
+
+def test_the_version_shown_is_that_of_the_change_log() -> None:
+    assert read_version(CHANGELOG.read_text()) == settings.VERSION != "0"
