@@ -54,7 +54,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m bench.frames", description=__doc__.splitlines()[0] if __doc__ else "")
     add = parser.add_argument
-    add("--pieces", type=lambda text: text.split(","), default=PIECES, help=f"that draw a time code (default {PIECES})")
+    add("--pieces", type=lambda text: text.split(","), default=PIECES, help=f"with a time code (default {PIECES})")
     add("--frames", type=int, default=60, help="of each capture (default 60)")
     add("--fps", type=float, default=30.0, help="of each capture (default 30)")
     add("--runs", type=int, default=3, help="of each piece and way (default 3)")
@@ -121,7 +121,8 @@ def summarise(runs: list[dict[str, Any]], piece: str, way: str) -> dict[str, Any
     """The worst of the runs, and how far they differ from each other."""
     group = [run for run in runs if run["piece"] == piece and run["way"] == way]
     readable = [run for run in group if "max_error_ms" in run]
-    row: dict[str, Any] = {"piece": piece, "way": way, "runs": len(group), "modes": sorted({r["mode"] for r in group})}
+    row: dict[str, Any] = {"piece": piece, "way": way, "runs": len(group)}
+    row["modes"] = sorted({run["mode"] for run in group})
     row |= {name: sorted({run[name] for run in group}) for name in ("frames", "unreadable")}
     for name in ("max_error_ms", "duplicates", "drops"):
         row[name] = max((run[name] for run in readable), default=None)
@@ -137,7 +138,8 @@ def differ(series: list[list[float]], wrap: float) -> float | None:
     if len({len(times) for times in series}) != 1:
         return None
     since = [[(now - times[0]) % wrap for now in times] for times in series]
-    return round(max(max(moments) - min(moments) for moments in zip(*since, strict=True)), 2)
+    spread: float = max(max(moments) - min(moments) for moments in zip(*since, strict=True))
+    return round(spread, 2)
 
 
 def report(rows: list[dict[str, Any]]) -> str:
@@ -151,8 +153,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
     values = [row[name] for name in ("max_error_ms", "duplicates", "drops", "differ_ms")]
     shown = ["?" if value is None else f"{value:g}" for value in values]
     frames = counts + (f" ({unread} unreadable)" if unread else "")
-    identical = "yes" if row["identical"] else "no"
-    return [f"{row['piece']}, {row['way']}", "/".join(row["modes"]), frames, *shown, identical, f"{row['seconds']:.2f}"]
+    last = ["yes" if row["identical"] else "no", f"{row['seconds']:.2f}"]
+    return [f"{row['piece']}, {row['way']}", "/".join(row["modes"]), frames, *shown, *last]
 
 
 if __name__ == "__main__":

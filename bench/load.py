@@ -59,7 +59,8 @@ class Measured:
         return [single for single in self.singles if not single.error]
 
     def as_json(self) -> dict[str, Any]:
-        usage = {name: round(value, 3) for name, value in self.usage._asdict().items()}
+        parts = self.usage._asdict()
+        usage = {name: round(value, 3) if isinstance(value, float) else value for name, value in parts.items()}
         what = {"round": self.round, "piece": self.piece, "load": self.load.name, "kind": self.load.kind}
         what |= {"clients": self.load.clients, **usage, "load_average": self.load_average}
         return {**what, "singles": [single.as_json() for single in self.singles]}

@@ -9,8 +9,10 @@ Memory: the proportional set size (shared pages divided among those who share th
 
 from __future__ import annotations
 
+import collections
 import ctypes
 import os
+import re
 import resource
 import threading
 import time
@@ -18,6 +20,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 PR_SET_CHILD_SUBREAPER = 36
+WORD = re.compile(r"[\w.-]+")
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SAMPLE_EVERY_S = 0.5
@@ -53,8 +56,20 @@ class Tree:
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         return ended.ru_utime + ended.ru_stime + sum(stat.cpu_s for stat in self.processes())
 
-    def pss_mb(self) -> float:
-        return sum(self._pss_kb(stat.pid) for stat in self.processes() if stat.state != "Z") / 1024
+    def cpu_parts(self) -> dict[str, float]:
+        """CPU seconds by kind of process; those of ended ones are with their parents."""
+        parts: dict[str, float] = collections.defaultdict(float)
+        for stat in self.processes():
+            parts[_kind(stat.pid)] += stat.cpu_s
+        return parts
+
+    def pss_parts(self) -> dict[str, float]:
+        """Megabytes by kind of process."""
+        parts: dict[str, float] = collections.defaultdict(float)
+        for stat in self.processes():
+            if stat.state != "Z":
+                parts[_kind(stat.pid)] += self._pss_kb(stat.pid) / 1024
+        return parts
 
     def reap(self) -> None:
         """Buries orphans. Only while no child of our own is about to be waited for."""
@@ -90,6 +105,8 @@ class Usage(NamedTuple):
     cpu_s: float
     pss_peak_mb: float
     bench_cpu_s: float  # what we ourselves took meanwhile: requests, sampling
+    cpu_parts: dict[str, float]
+    pss_parts: dict[str, float]  # at the peak
 
 
 class Watch(threading.Thread):
@@ -98,12 +115,13 @@ class Watch(threading.Thread):
     def __init__(self, tree: Tree) -> None:
         super().__init__(name="watch", daemon=True)
         self.tree = tree
-        self.usage = Usage(0, 0, 0, 0)
-        self._peak = 0.0
+        self.usage = Usage(0, 0, 0, 0, {}, {})
+        self._peak: dict[str, float] = {}
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
-        self._own, self._cpu, self._began = time.process_time(), self.tree.cpu_s(), time.monotonic()
+        self._own, self._parts = time.process_time(), self.tree.cpu_parts()
+        self._cpu, self._began = self.tree.cpu_s(), time.monotonic()
         self.start()
         return self
 
@@ -112,11 +130,13 @@ class Watch(threading.Thread):
         cpu = self.tree.cpu_s() - self._cpu
         self._over.set()
         self.join()
-        self.usage = Usage(wall, cpu, self._peak, time.process_time() - self._own)
+        parts = {kind: used - self._parts.get(kind, 0) for kind, used in self.tree.cpu_parts().items()}
+        own = time.process_time() - self._own
+        self.usage = Usage(wall, cpu, sum(self._peak.values()), own, _by_size(parts), _by_size(self._peak))
 
     def run(self) -> None:
         while True:
-            self._peak = max(self._peak, self.tree.pss_mb())
+            self._peak = max(self._peak, self.tree.pss_parts(), key=lambda parts: sum(parts.values()))
             if self._over.wait(SAMPLE_EVERY_S):
                 return
 
@@ -131,6 +151,27 @@ def _all() -> Iterator[Stat]:
         except (FileNotFoundError, ProcessLookupError):
             continue
         yield Stat(int(name), int(fields[1]), fields[0], sum(map(int, fields[11:15])) / TICKS)
+
+
+def _kind(pid: int) -> str:
+    """What a process is, without paths and numbers: "chromium renderer", "python manage.py capture_worker"."""
+    try:
+        with open(f"/proc/{pid}/cmdline") as file:
+            words = [word for word in re.split(r"[\0 ]", file.read()) if word]
+    except (FileNotFoundError, ProcessLookupError):
+        return "ended"
+    if not words:
+        return "ended"
+    program = os.path.basename(words[0])
+    if "chrom" in program:
+        return "chromium " + next((word[7:] for word in words if word.startswith("--type=")), "main")
+    names = [os.path.basename(word) for word in words[1:4] if not word.startswith("-")]
+    return " ".join([program, *(name for name in names[:2] if WORD.fullmatch(name) and not name.isdigit())])
+
+
+def _by_size(parts: dict[str, float]) -> dict[str, float]:
+    shown = {kind: round(value, 2) for kind, value in parts.items() if value >= 0.01}
+    return dict(sorted(shown.items(), key=lambda pair: -pair[1]))
 
 
 def _rss_kb(pid: int) -> int:

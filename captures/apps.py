@@ -16,7 +16,7 @@ class CapturesConfig(AppConfig):
                 name="grab",
                 model_label="captures.Grab",
                 pool="capture",
-                runner="captures.jobs.run",
+                runner="captures.running.run",
                 time_limit_s=150,
             )
         )

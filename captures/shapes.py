@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 
-from captures.engine.look import PREVIEW_SIDE
+from captures.engine.spec import PREVIEW_SIDE
 from captures.models import FrozenPiece, Grab
 from oven_site.jobs.states import ENDED, RUNNING, WAITING, Lane, State
 from oven_site.live import progress

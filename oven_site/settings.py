@@ -46,7 +46,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 100 * 1024
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # urls.py discovers: workers have no use for admin pages
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

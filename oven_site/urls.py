@@ -9,6 +9,8 @@ from oven_site.api import api
 from oven_site.artifacts.views import serve
 from oven_site.dashboard import views
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", views.live, name="live"),
     path("sign-in", views.sign_in, name="sign-in"),

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from PIL import Image, ImageChops
 
+from captures.engine.spec import PREVIEW_SIDE
+
 SMALL = 128  # a first look is at about this many pixels a side
 CLEARLY_CHANGED = 32  # of 255: such a difference in the small picture settles it
 SAME_PIXELS = 8  # this many changed pixels (a cursor, an encoder's ripple) are no animation
 CHANGED_LEVELS = 24
 FLAT_LEVELS = 30  # sum over R, G and B
-PREVIEW_SIDE = 128
 BLACK_LEVEL = 5
 CLEAR_ALPHA = 10
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from captures.engine.errors import CaptureError, ErrorCode
 
+PREVIEW_SIDE = 128  # pixels of the square live previews
+
 
 class Format(StrEnum):
     WEBP = "webp"

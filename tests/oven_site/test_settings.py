@@ -21,9 +21,9 @@ def names_read() -> set[str]:
     found: set[str] = set()
     tree = ast.parse((ROOT / "oven_site" / "settings.py").read_text())
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env.") and node.args:
+        if isinstance(node, ast.Call) and re.fullmatch(r"env\.(?!read_env)\w+", ast.unparse(node.func)):
             found |= _spelled_out(node.args[0])
-    return found - {str(ROOT / ".env")}
+    return found
 
 
 def _spelled_out(argument: ast.expr) -> set[str]:
@@ -55,9 +55,20 @@ def test_every_name_of_the_example_has_its_meaning_above_it() -> None:
     assert bare == []
 
 
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    shown = dict(re.findall(r"^# (OVEN_[A-Z0-9_]+)=(.+)$", EXAMPLE, re.MULTILINE))
+    del shown["OVEN_DATA"]
+    code = f"from oven_site import settings as s; print([getattr(s, name) for name in {sorted(shown)}])"
+    assert fresh(code, tmp_path, **shown) == fresh(code, tmp_path)
+
+
 def settings_with(tmp_path: Path, **environment: str) -> str:
     """What a fresh process prints about its settings."""
     code = "from oven_site import settings as s; print(s.DEBUG, s.SECRET_KEY, s.OVEN_QUEUE_CEILING, s.OVEN_BLOCKED_URLS)"
+    return fresh(code, tmp_path, **environment)
+
+
+def fresh(code: str, tmp_path: Path, **environment: str) -> str:
     env = {"PATH": os.environ["PATH"], "OVEN_DATA": str(tmp_path), **environment}
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     return run.stdout.strip()

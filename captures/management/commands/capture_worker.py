@@ -9,13 +9,14 @@ from oven_site.jobs.worker import WarmWorker
 
 class Command(BaseCommand):
     help = "Runs captures, one at a time, in a warm browser. Start one per core."
+    requires_system_checks: list[str] = []  # they would load every page of the site
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--burst", action="store_true", help="stop when the queues are empty")
         parser.add_argument("--lanes", default=",".join(settings.LANES), help="lanes to serve, most urgent first")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from captures.jobs import close_engine, warm_up
+        from captures.running import close_engine, warm_up
 
         queues = [django_rq.get_queue(f"capture.{lane}") for lane in options["lanes"].split(",")]
         worker = WarmWorker(queues, connection=queues[0].connection, serializer=queues[0].serializer)

@@ -46,6 +46,10 @@ export function setAttr(node, name, value) {
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
+export function setStyle(node, name, value) {
+  if (node.style[name] !== value) node.style[name] = value;
+}
+
 export function show(node, yes) {
   if (node.hidden === yes) node.hidden = !yes;
 }
@@ -93,9 +97,10 @@ export class Keyed {
 }
 
 /** A short message at the edge of the page, read out by screen readers. */
-export function notice(text, tone = "info") {
+export function notice(text, tone = "info", href = "") {
   const box = byId("notices");
-  const line = el("p", { class: "notice", data: { tone } }, el("span", { text }));
+  const link = href ? el("a", { href, target: "_blank", rel: "noopener", text: "Open" }) : null;
+  const line = el("p", { class: "notice", data: { tone } }, el("span", { text }), link);
   const drop = () => line.remove();
   line.append(iconButton("cross", "Dismiss", drop));
   box.append(line);

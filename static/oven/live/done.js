@@ -72,7 +72,7 @@ function card(entry, store, act, urls) {
     setText(name, text);
     setAttr(name, "title", text);
     setBadges(badges, [...basics(job), ...remarks(job)]);
-    node.dataset.state = job.state;
+    setAttr(node, "data-state", job.state);
     const took = job.started ? span(job.ended - job.started) : "";
     setText(facts, [known.bytes ? bytes(known.bytes) : "", took].filter(Boolean).join(" · "));
     const all = `${span(job.ended - job.created)} from being asked for`;

@@ -7,7 +7,7 @@ import { Link } from "./link.js";
 import { Log } from "./log.js";
 import { Next } from "./next.js";
 import { Now } from "./now.js";
-import { get, post } from "./server.js";
+import { get, near, post } from "./server.js";
 import { Start } from "./start.js";
 import { Store } from "./store.js";
 import { initTheme } from "./theme.js";
@@ -158,7 +158,7 @@ function started({ job, cached, joined }) {
   const name = title(job);
   if (cached) {
     pointed = job.id;
-    notice(`${name}: already there, from the cache.`);
+    notice(`${name}: already there, from the cache.`, "info", near(job.facts?.url)); // it may be too old for the shelf
   } else if (joined) {
     notice(`${name}: the same grab is under way already.`);
   } else {

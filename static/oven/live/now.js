@@ -1,6 +1,6 @@
 // The cards of running jobs.
 
-import { byId, el, icon, Keyed, setAttr, setBadges, setText, show } from "./dom.js";
+import { byId, el, icon, Keyed, setAttr, setBadges, setStyle, setText, show } from "./dom.js";
 import { basics, clock, many, stage, title } from "./words.js";
 
 export class Now {
@@ -69,12 +69,12 @@ function card(entry, store, act) {
     setAttr(detail, "title", text);
     setAttr(bar, "aria-label", `Progress of ${title(job)}`);
     setAttr(bar, "aria-valuenow", job.percent);
-    fill.style.transform = `scaleX(${job.percent / 100})`;
+    setStyle(fill, "transform", `scaleX(${job.percent / 100})`);
     if (facts.width && facts.height) {
       // The preview is a square: stretched back to what the file will be.
       const ratio = facts.width / facts.height;
-      img.style.width = `${Math.min(1, ratio) * 100}%`;
-      img.style.height = `${Math.min(1, 1 / ratio) * 100}%`;
+      setStyle(img, "width", `${Math.min(1, ratio) * 100}%`);
+      setStyle(img, "height", `${Math.min(1, 1 / ratio) * 100}%`);
     }
     if (newest && newest !== preview) {
       img.src = `data:image/jpeg;base64,${newest}`;
@@ -85,7 +85,7 @@ function card(entry, store, act) {
     }
     preview = newest;
     node.classList.toggle("waiting", !preview);
-    node.dataset.state = job.state;
+    setAttr(node, "data-state", job.state);
     const cancelling = job.state === "cancelling";
     setText(cancel.lastElementChild, cancelling ? "Cancelling" : "Cancel");
     setAttr(cancel, "aria-label", `${cancelling ? "Cancelling" : "Cancel"} ${title(job)}`);

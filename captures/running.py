@@ -1,0 +1,156 @@
+"""The bridge between a claimed Grab and the engine. Imported by workers only: it brings Playwright with it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from captures.engine.chromium import BrowserOptions
+from captures.engine.errors import CaptureError, ErrorCode
+from captures.engine.host import EngineHost
+from captures.engine.spec import CaptureResult, Progress
+from captures.jobs import list_frozen
+from captures.models import Grab
+from captures.requests import GrabRequest
+from oven_site.artifacts import stores
+from oven_site.artifacts.models import Artifact
+from oven_site.egress.policy import decide
+from oven_site.jobs import lifecycle
+from oven_site.jobs.execution import Execution
+from oven_site.live import events
+
+log = logging.getLogger(__name__)
+_host: EngineHost | None = None
+
+
+def engine() -> EngineHost:
+    """This process's engine; started at first use."""
+    global _host
+    if _host is None:
+        _host = EngineHost(browser_options())
+    return _host
+
+
+def browser_options() -> BrowserOptions:
+    return BrowserOptions(
+        executable=settings.OVEN_CHROMIUM,
+        recycle_grabs=settings.OVEN_RECYCLE_GRABS,
+        recycle_age_s=settings.OVEN_RECYCLE_AGE_S,
+        recycle_memory_mb=settings.OVEN_RECYCLE_MEMORY_MB,
+    )
+
+
+def warm_up() -> None:
+    """Starts the browser before the first job. A failure is left to the first job to report."""
+    try:
+        engine().warm_up()
+    except CaptureError as error:
+        log.warning("the browser did not start: %s", error.message)
+
+
+def close_engine() -> None:
+    global _host
+    host, _host = _host, None
+    if host is not None:
+        host.close()
+
+
+def run(execution: Execution) -> None:
+    """Runs a claimed Grab: captures into scratch, stores, then publishes by one conditional update."""
+    grab: Grab = execution.job
+    wish = GrabRequest.from_json(grab.spec)
+    root = Path(settings.OVEN_DATA) / "scratch"
+    root.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f"{grab.pk}-", dir=root))
+    events.log("capture", f"{grab}: capturing {grab.title}")
+    try:
+        _refuse_closed(wish)
+        result = execution.wait(engine().capture(wish.to_spec(), scratch, _reporter(execution)))
+        _conclude(execution, grab, wish, result)
+    except CaptureError as error:
+        _record_failure(execution, grab, error)
+    except stores.StoreError as error:
+        execution.note(f"store: {error}")
+        lifecycle.fail(grab, "store", "The picture could not be stored.", retry=True, spans=execution.spans)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _refuse_closed(wish: GrabRequest) -> None:
+    decision = decide(wish.url, trusted_origins=[settings.OVEN_PIECE_ORIGIN])
+    if not decision.allowed:
+        raise CaptureError(ErrorCode.BAD_SPEC, f"This address cannot be grabbed: {decision.reason}.")
+
+
+def _reporter(execution: Execution) -> Any:
+    def report(progress: Progress) -> None:
+        frames = (progress.frames_done, progress.frames_total)
+        execution.report(progress.stage, progress.percent, progress.detail, preview=progress.preview, frames=frames)
+
+    return report
+
+
+def _conclude(execution: Execution, grab: Grab, wish: GrabRequest, result: CaptureResult) -> None:
+    execution.spans.update(result.spans)
+    execution.report("uploading", 95, "Storing")
+    execution.beat()  # the last look whether this attempt still counts, before anything is written
+    started = timezone.now()
+    artifact, poster = _store(grab, result)
+    execution.spans["store"] = round((timezone.now() - started).total_seconds() * 1000)
+    execution.note(f"{result.mode} mode, ready by {result.ready} at {result.ready_ms} ms, {result.frames} frames")
+    execution.save_log(evidence={**result.evidence, "mode": result.mode, "ready": result.ready})
+    lifecycle.finish(
+        grab,
+        execution.spans,
+        artifact=artifact,
+        poster=poster,
+        expires_at=artifact.expires_at,
+        mode=result.mode,
+        ready=result.ready,
+        ready_ms=result.ready_ms,
+        still_reason=result.still_reason,
+        blank=result.blank,
+        out_width=result.width,
+        out_height=result.height,
+    )
+    if result.still_reason in ("frozen", "flat"):
+        list_frozen(grab, result)
+
+
+def _store(grab: Grab, result: CaptureResult) -> tuple[Artifact, str]:
+    """A later attempt has a key of its own: whatever a dying one still writes, it cannot touch the good file."""
+    name = grab.public_id if grab.attempt == 1 else f"{grab.public_id}-{grab.attempt}"
+    artifact = stores.keep(
+        result.path,
+        f"oven/grabs/{name}.{result.format}",
+        result.format.mime,
+        width=result.width,
+        height=result.height,
+        frames=result.frames,
+        expires_at=timezone.now() + timedelta(days=settings.OVEN_GRAB_DAYS),
+    )
+    poster = f"oven/posters/{name}.webp"
+    stores.keep_bytes(result.poster, poster, "image/webp")
+    return artifact, poster
+
+
+def _record_failure(execution: Execution, grab: Grab, error: CaptureError) -> None:
+    execution.note(f"failed: {error.code}: {error.message}")
+    fields: dict[str, Any] = {"evidence": error.evidence}
+    if error.last_frame:
+        suffix = "png" if error.last_frame.startswith(b"\x89PNG") else "jpg"
+        fields["last_frame"] = f"oven/attempts/{grab.public_id}-{grab.attempt}.{suffix}"
+        try:
+            stores.keep_bytes(error.last_frame, fields["last_frame"], f"image/{suffix}")
+        except stores.StoreError:
+            del fields["last_frame"]
+    execution.save_log(**fields)
+    retry = error.code.retry
+    execution.job = lifecycle.fail(grab, str(error.code), error.message, retry=retry, spans=execution.spans)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from captures import shapes
+from captures.jobs import freeze
+from captures.models import Grab
+from oven_site.jobs import lifecycle
+from oven_site.jobs.states import Lane, State
+from oven_site.live import progress
+from tests.support import finished
+
+RECORD = {
+    "id",
+    "piece",
+    "format",
+    "status",
+    "startTime",
+    "captureKey",
+    "gitVersion",
+    "dimensions",
+    "source",
+    "keepId",
+}
+QUEUED = {"position", "piece", "format", "addedAt", "estimatedWait", "id", "lane"}
+PROGRESS = set(shapes.IDLE_PROGRESS)
+
+
+def running(grab: Any) -> Any:
+    return lifecycle.claim("grab", grab.pk, "a:1:1")
+
+
+@pytest.mark.parametrize(
+    ("state", "stage", "code", "status"),
+    [
+        (State.QUEUED, "", "", "queued"),
+        (State.RETRYING, "", "timeout", "queued"),
+        (State.RUNNING, "loading", "", "capturing"),
+        (State.RUNNING, "capturing", "", "capturing"),
+        (State.RUNNING, "encoding", "", "encoding"),
+        (State.RUNNING, "uploading", "", "encoding"),
+        (State.CANCELLING, "capturing", "", "capturing"),
+        (State.COMPLETE, "", "", "complete"),
+        (State.FAILED, "", "crashed", "failed"),
+        (State.FAILED, "", "timeout", "timeout"),
+        (State.CANCELLED, "", "", "cancelled"),
+    ],
+)
+def test_states_are_told_in_the_words_of_the_contract(state: State, stage: str, code: str, status: str) -> None:
+    assert shapes.contract_status(Grab(state=state, error_code=code), stage) == status
+
+
+def test_a_waiting_record(grab: Any) -> None:
+    record = shapes.grab_record(grab())
+    assert set(record) == RECORD
+    assert (record["status"], record["keepId"], record["dimensions"]) == ("queued", None, {"width": 64, "height": 64})
+    json.dumps(record)
+
+
+def test_a_finished_record(grab: Any, tmp_path: Path) -> None:
+    record = shapes.grab_record(finished(grab(), tmp_path))
+    assert set(record) == RECORD | {"completedAt", "duration", "size", "cdnUrl"}
+    assert record["duration"] == pytest.approx(record["completedAt"] - record["startTime"], abs=1)
+    assert record["cdnUrl"].startswith("/files/art/oven/grabs/orbit-")
+
+
+def test_a_failed_record(grab: Any) -> None:
+    record = shapes.grab_record(lifecycle.fail(running(grab()), "crashed", "It crashed.", retry=False))
+    assert set(record) == RECORD | {"completedAt", "duration", "error"}
+    assert (record["status"], record["error"]) == ("failed", "It crashed.")
+
+
+def test_the_queue_is_in_the_order_of_service(grab: Any) -> None:
+    for lane, piece in ((Lane.BATCH, "one"), (Lane.NOW, "two"), (Lane.KEEP, "three"), (Lane.NOW, "four")):
+        grab(piece=piece, lane=lane)
+    records = shapes.queue_records(shapes.waiting_in_order(), 1)
+    assert [(r["position"], r["piece"]) for r in records] == [(1, "three"), (2, "two"), (3, "four"), (4, "one")]
+    assert all(set(record) == QUEUED for record in records)
+    waits = [record["estimatedWait"] for record in records]
+    assert waits == sorted(waits)
+
+
+@pytest.mark.parametrize(("position", "workers", "wait"), [(1, 1, 100), (3, 1, 300), (1, 2, 100), (3, 2, 200), (1, 0, 100)])
+def test_the_wait_is_so_many_rounds_of_the_mean(position: int, workers: int, wait: int) -> None:
+    assert shapes.estimated_wait_ms(position, workers, 100) == wait
+
+
+def test_the_mean_is_that_of_the_last_good_ones(grab: Any, tmp_path: Path) -> None:
+    assert shapes.mean_duration_ms() == shapes.DEFAULT_WAIT_MS
+    for number, seconds in enumerate((2, 4)):
+        row = finished(grab(piece=f"p{number}"), tmp_path)
+        end = timezone.now()
+        Grab.objects.filter(pk=row.pk).update(started_at=end - timedelta(seconds=seconds), ended_at=end)
+    lifecycle.fail(running(grab(piece="bad")), "timeout", "Too slow.", retry=False)
+    assert shapes.mean_duration_ms() == 3000
+
+
+def test_grab_status_has_the_keys_of_the_contract(grab: Any, tmp_path: Path) -> None:
+    active = running(grab(piece="orbit"))
+    progress.send(active, "capturing", 40, "Frame 2 of 6", frames=(2, 6), preview=b"jpeg")
+    grab(piece="waves")
+    finished(grab(piece="prism"), tmp_path)
+    status = json.loads(json.dumps(shapes.grab_status()))
+    assert set(status) == {"active", "recent", "queue", "progress", "grabProgress", "concurrency"}
+    assert [record["piece"] for record in status["active"]] == ["orbit", "waves"]
+    assert [record["piece"] for record in status["recent"]] == ["prism"]
+    assert [record["piece"] for record in status["queue"]] == ["waves"]
+    assert status["concurrency"] == {"active": 1, "max": 1, "queueDepth": 1}
+    live = status["grabProgress"][active.public_id]
+    assert status["progress"] == live
+    assert set(live) == PROGRESS | {"grabId"}
+    assert (live["stage"], live["percent"], live["framesCaptured"], live["framesTotal"]) == ("capturing", 40, 2, 6)
+    assert (live["previewFrame"], live["previewWidth"]) == ("anBlZw==", shapes.PREVIEW_SIDE)
+
+
+def test_an_idle_service_shows_idle_progress(db: None, valkey: Any) -> None:
+    status = shapes.grab_status()
+    assert status["progress"] == shapes.IDLE_PROGRESS
+    assert status["grabProgress"] == {}
+
+
+def test_recent_grabs_have_an_end(grab: Any) -> None:
+    for number in range(shapes.RECENT + 2):
+        lifecycle.cancel(grab(piece=f"p{number}"))
+    recent = shapes.grab_status()["recent"]
+    assert len(recent) == shapes.RECENT
+    assert recent[0]["piece"] == f"p{shapes.RECENT + 1}"
+
+
+def test_a_frozen_record(db: None, valkey: Any) -> None:
+    entry = freeze("still", "stands still")
+    record = shapes.frozen_record(entry)
+    assert set(record) == {"piece", "attempts", "firstDetected", "lastAttempt", "error"}
+    assert (record["piece"], record["attempts"], record["error"]) == ("still", 1, "stands still")
+    entry.preview = "oven/grabs/still.webp"
+    assert shapes.frozen_record(entry)["previewUrl"] == "/files/art/oven/grabs/still.webp"
