@@ -134,7 +134,8 @@ def turn(tree: Tree, site: Site, entry: Entry, piece: str, round_: int, frames: 
                 facts.say(line(found[-1]))
     except Exception as problem:
         facts.say(f"{round_} {piece} {entry.loads[0].name}: {type(problem).__name__}: {problem}")
-    tree.wait_empty()
+    if killed := tree.wait_empty():
+        facts.say(f"{round_} {piece} {entry.loads[0].name}: {killed} processes did not end and were killed")
     return found
 
 

@@ -10,13 +10,16 @@ Memory: the proportional set size (shared pages divided among those who share th
 from __future__ import annotations
 
 import collections
+import contextlib
 import ctypes
 import os
 import re
 import resource
+import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple, Self
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -77,16 +80,21 @@ class Tree:
             if stat.state == "Z" and stat.parent == os.getpid():
                 os.waitpid(stat.pid, os.WNOHANG)
 
-    def wait_empty(self, limit_s: float = 20) -> None:
-        """Waits until everything has ended: what is measured next must not share the machine with it."""
-        deadline = time.monotonic() + limit_s
+    def wait_empty(self, limit_s: float = 20) -> int:
+        """Waits until everything has ended, as the next system must not share the machine with it.
+
+        What does not end within the limit is killed; returns how many processes that were.
+        """
+        deadline, killed = time.monotonic() + limit_s, set[int]()
         while True:
             self.reap()
             left = self.processes()
             if not left:
-                return
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{len(left)} processes of the last system do not end")
+                return len(killed)
+            for stat in left if time.monotonic() > deadline else []:
+                killed.add(stat.pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(stat.pid, signal.SIGKILL)
             time.sleep(0.1)
 
     def _pss_kb(self, pid: int) -> int:
@@ -162,10 +170,10 @@ def _kind(pid: int) -> str:
         return "ended"
     if not words:
         return "ended"
-    program = os.path.basename(words[0])
+    program = Path(words[0]).name
     if "chrom" in program:
         return "chromium " + next((word[7:] for word in words if word.startswith("--type=")), "main")
-    names = [os.path.basename(word) for word in words[1:4] if not word.startswith("-")]
+    names = [Path(word).name for word in words[1:4] if not word.startswith("-")]
     return " ".join([program, *(name for name in names[:2] if WORD.fullmatch(name) and not name.isdigit())])
 
 

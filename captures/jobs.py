@@ -19,7 +19,7 @@ from captures.models import FrozenPiece, Grab
 from captures.requests import GrabRequest, slug
 from oven_site.artifacts import stores
 from oven_site.jobs import lifecycle
-from oven_site.jobs.states import WAITING, Lane
+from oven_site.jobs.states import RUNNING, WAITING, Lane
 from oven_site.live import events
 
 log = logging.getLogger(__name__)
@@ -164,10 +164,10 @@ def housekeep() -> dict[str, int]:
 
 def _sweep_scratch() -> int:
     root = Path(settings.OVEN_DATA) / "scratch"
-    running = {
-        str(pk) for pk in Grab.objects.filter(state__in=("running", "cancelling")).values_list("pk", flat=True)
-    }
-    orphans = [path for path in root.glob("*-*") if path.name.split("-")[0] not in running]
+    found = list(root.glob("*-*"))  # before the look at the rows: a job that starts in between keeps its own
+    rows = Grab.objects.filter(state__in=RUNNING)
+    running = {str(pk) for pk in rows.values_list("pk", flat=True)}
+    orphans = [path for path in found if path.name.split("-")[0] not in running]
     for path in orphans:
         shutil.rmtree(path, ignore_errors=True)
     return len(orphans)

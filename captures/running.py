@@ -142,8 +142,9 @@ def _store(grab: Grab, result: CaptureResult) -> tuple[Artifact, str]:
 
 
 def _record_failure(execution: Execution, grab: Grab, error: CaptureError) -> None:
+    execution.spans.update(error.spans)
     execution.note(f"failed: {error.code}: {error.message}")
-    fields: dict[str, Any] = {"evidence": error.evidence}
+    fields: dict[str, Any] = {"evidence": error.evidence, "spans": execution.spans}
     if error.last_frame:
         suffix = "png" if error.last_frame.startswith(b"\x89PNG") else "jpg"
         fields["last_frame"] = f"oven/attempts/{grab.public_id}-{grab.attempt}.{suffix}"

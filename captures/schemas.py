@@ -73,15 +73,15 @@ def _error(text: str) -> dict[str, Any]:
 _IMAGE = {f.mime: {"schema": {"type": "string", "format": "binary"}} for f in Format}
 GRAB_RESPONSES = {
     "responses": {
-        "200": {
+        200: {
             "description": "The media. `X-Cache`, `X-Grab-Id`; a stand-in has `X-Oven-Status`.",
             "content": _IMAGE,
         },
-        "302": {"description": "Captured before: where it lies. `X-Cache: HIT`."},
-        "400": _error("A field is wrong: `field`, and `valid` values or bounds."),
-        "401": _error("Sign in or send a bearer token."),
-        "500": _error("The capture failed: `code`, `grabId`."),
-        "503": _error("The queue is full: `Retry-After`."),
-        "504": _error("Not ready in time: `grabId`, `statusUrl`."),
+        302: {"description": "Captured before: where it lies. `X-Cache: HIT`."},
+        400: _error("A field is wrong: `field`, and `valid` values or bounds."),
+        401: _error("Sign in or send a bearer token."),
+        500: _error("The capture failed: `code`, `grabId`."),
+        503: _error("The queue is full: `Retry-After`."),
+        504: _error("Not ready in time: `grabId`, `statusUrl`."),
     }
 }

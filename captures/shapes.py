@@ -105,15 +105,12 @@ def estimated_wait_ms(position: int, workers: int, mean_ms: int | None = None) -
 
 def workers() -> int:
     """Capture workers that are alive."""
-    from rq import Worker
-
-    from oven_site.jobs.queue import connection
+    from oven_site.jobs.worker import workers_of
 
     try:
-        found = Worker.all(connection=connection())
+        return max(1, workers_of("capture"))
     except Exception:  # the count only shapes an estimate
         return 1
-    return max(1, sum(any(name.startswith("capture.") for name in worker.queue_names()) for worker in found))
 
 
 def queue_records(waiting: list[Grab], count: int) -> list[dict[str, Any]]:

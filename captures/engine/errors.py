@@ -38,7 +38,7 @@ _WORTH_RETRYING = {
 class CaptureError(Exception):
     """A capture that ended without a picture.
 
-    `evidence` and `last_frame` (JPEG or PNG bytes) are filled in by the engine on the way out.
+    `evidence`, `spans` (ms) and `last_frame` (JPEG or PNG bytes) are filled in by the engine on the way out.
     """
 
     def __init__(self, code: ErrorCode, message: str) -> None:
@@ -47,6 +47,7 @@ class CaptureError(Exception):
         self.message = message
         self.last_frame: bytes | None = None
         self.evidence: dict[str, object] = {}
+        self.spans: dict[str, int] = {}
 
 
 class StepTimeout(CaptureError):

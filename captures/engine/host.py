@@ -16,6 +16,39 @@ from captures.engine.spec import CaptureResult, CaptureSpec, OnProgress
 T = TypeVar("T")
 
 
+class Work(Future[T]):
+    """A coroutine on another thread's loop. `cancel` only asks: the future is done once the work has really ended."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> None:
+        super().__init__()
+        self._loop = loop
+        self._task: asyncio.Task[T] | None = None
+        loop.call_soon_threadsafe(self._start, coroutine)
+
+    def cancel(self) -> bool:
+        if self.done():
+            return False
+        self._loop.call_soon_threadsafe(self._cancel)
+        return True
+
+    def _start(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._task = self._loop.create_task(coroutine)
+        self._task.add_done_callback(self._end)
+
+    def _cancel(self) -> None:
+        assert self._task is not None
+        self._task.cancel()
+
+    def _end(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            super().cancel()
+            self.set_running_or_notify_cancel()
+        elif error := task.exception():
+            self.set_exception(error)
+        else:
+            self.set_result(task.result())
+
+
 class EngineHost:
     """An Engine on an event loop in a thread of its own. Use as a context manager, or `close` it."""
 
@@ -27,7 +60,8 @@ class EngineHost:
 
     def capture(self, spec: CaptureSpec, scratch: Path, report: OnProgress = lambda _: None) -> Future[CaptureResult]:
         """Starts a capture; `report` is called on the engine's thread. Cancelling the future ends the page."""
-        return self._call(self.engine.capture(spec, scratch, report))
+        work: Work[CaptureResult] = Work(self._loop, self.engine.capture(spec, scratch, report))
+        return work
 
     def warm_up(self) -> None:
         self._call(self.engine.warm_up()).result()

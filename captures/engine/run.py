@@ -50,6 +50,7 @@ class Run:
             return await self._conclude(encoder, ready, ready_ms)
         except CaptureError as error:
             error.last_frame = self.last or await self._last_picture()
+            error.spans = self.spans
             raise
         finally:
             if encoder is not None:

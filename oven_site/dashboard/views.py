@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.admin.views.decorators import staff_member_required
@@ -17,6 +18,7 @@ from sesame.utils import get_user
 from captures import jobs, requests, shapes
 from captures.engine.spec import Format
 from captures.models import FrozenPiece, Grab
+from oven_site.artifacts import stores
 from oven_site.contract import error
 from oven_site.jobs import lifecycle, registry
 from oven_site.jobs.models import Job
@@ -41,7 +43,19 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @ensure_csrf_cookie
 @staff_member_required
 def live(request: HttpRequest) -> HttpResponse:
-    return render(request, "oven/live.html", {"boot": boot(request), "version": settings.VERSION})
+    response = render(request, "oven/live.html", {"boot": boot(request), "version": settings.VERSION})
+    response.headers["Content-Security-Policy"] = content_policy()
+    return response
+
+
+def content_policy() -> str:
+    """Nothing but our own files runs on the live page; pictures may also come from the store."""
+    store = settings.OVEN_ART_BASE_URL or stores.public_url("art", "")
+    origin = "" if not urlsplit(store).netloc else f" {urlsplit(store).scheme}://{urlsplit(store).netloc}"
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
+        f"base-uri 'none'; frame-ancestors 'none'; img-src 'self' data:{origin}; media-src 'self'{origin}"
+    )
 
 
 def boot(request: HttpRequest) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from typing import Any
 
 import psutil
 from django.db import close_old_connections
+from rq import worker_registration
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker, Worker
 
 from oven_site.jobs import execution as running
-from oven_site.jobs import lifecycle, registry
+from oven_site.jobs import lifecycle, queue, registry
 from oven_site.jobs.execution import Cancelled, Execution, Released, Superseded
 from oven_site.live import events
 
@@ -36,6 +37,14 @@ def is_dead(worker: str) -> bool:
         return True
     except (ValueError, psutil.Error):
         return False
+
+
+def workers_of(pool: str) -> int:
+    """Workers that serve a pool's queues. One that was killed stays registered for a while, but does not count."""
+    found = Worker.all(connection=queue.connection())
+    serving = [worker for worker in found if any(name.startswith(f"{pool}.") for name in worker.queue_names())]
+    here = socket.gethostname()
+    return sum(worker.hostname != here or psutil.pid_exists(worker.pid or 0) for worker in serving)
 
 
 def perform(kind: str, pk: int) -> None:
@@ -96,6 +105,16 @@ class WarmWorker(SimpleWorker):
 
     A stop signal hands the running job back instead of finishing it.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("worker_ttl", 25)  # says every 10 s that it is there
+        super().__init__(*args, **kwargs)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        super().heartbeat(timeout, pipeline)
+        if pipeline is None and not self.connection.sismember(self.redis_workers_keys, self.key):
+            self.connection.hset(self.key, mapping=self.serialize())  # Redis was wiped: make ourselves known again
+            worker_registration.register(self)
 
     def request_stop(self, signum: Any, frame: Any) -> None:
         running.stopping.set()

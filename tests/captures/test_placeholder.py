@@ -32,7 +32,9 @@ def test_a_film_is_stood_in_by_a_picture() -> None:
 
 
 def test_the_place_and_the_wait_are_in_the_picture() -> None:
-    pictures = {placeholder(Format.PNG, 256, 256, "orbit", place, wait) for place in (0, 1, 2) for wait in (5, 90_000)}
+    pictures = {
+        placeholder(Format.PNG, 256, 256, "orbit", place, wait) for place in (0, 1, 2) for wait in (5, 90_000)
+    }
     assert len(pictures) == 6
 
 

@@ -112,7 +112,8 @@ def test_a_long_wrong_value_is_not_repeated_in_full() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["orbit", "$bloom", "@user/piece", "wipe red", "line:10 (a)", "a/b", "naïve", "~tilde", "x" * 200, " orbit "]
+    "piece",
+    ["orbit", "$bloom", "@user/piece", "wipe red", "line:10 (a)", "a/b", "naïve", "~tilde", "x" * 200, " orbit "],
 )
 def test_names_of_pieces_are_taken(piece: str) -> None:
     assert check_piece(piece) == piece.strip()
@@ -288,7 +289,8 @@ def test_cache_keys_are_cleaned(text: str, clean: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "on"), [(True, True), ("true", True), ("TRUE", True), ("1", True), (1, True), ("yes", False), (0, False)]
+    ("value", "on"),
+    [(True, True), ("true", True), ("TRUE", True), ("1", True), (1, True), ("yes", False), (0, False)],
 )
 def test_a_flag_is_true_or_1(value: object, on: bool) -> None:
     assert flag({"x": value}, "x") is on

@@ -86,7 +86,9 @@ def test_the_queue_is_in_the_order_of_service(grab: Any) -> None:
     assert waits == sorted(waits)
 
 
-@pytest.mark.parametrize(("position", "workers", "wait"), [(1, 1, 100), (3, 1, 300), (1, 2, 100), (3, 2, 200), (1, 0, 100)])
+@pytest.mark.parametrize(
+    ("position", "workers", "wait"), [(1, 1, 100), (3, 1, 300), (1, 2, 100), (3, 2, 200), (1, 0, 100)]
+)
 def test_the_wait_is_so_many_rounds_of_the_mean(position: int, workers: int, wait: int) -> None:
     assert shapes.estimated_wait_ms(position, workers, 100) == wait
 

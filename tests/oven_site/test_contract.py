@@ -115,7 +115,9 @@ def test_options_is_ok_on_any_path(url: str) -> None:
     assert {name: answer.headers[name] for name in CORS} == CORS
 
 
-@pytest.mark.parametrize("url", ["/nowhere", "/grab-nothing", "/status/a/b", "/%00", "//", "/api", "/grab/webp/64/64"])
+@pytest.mark.parametrize(
+    "url", ["/nowhere", "/grab-nothing", "/status/a/b", "/%00", "//", "/api", "/grab/webp/64/64"]
+)
 def test_an_unknown_path_is_404_in_json(url: str) -> None:
     answer = request("GET", url)
     assert answer.status == 404

@@ -64,7 +64,9 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
 
 def settings_with(tmp_path: Path, **environment: str) -> str:
     """What a fresh process prints about its settings."""
-    code = "from oven_site import settings as s; print(s.DEBUG, s.SECRET_KEY, s.OVEN_QUEUE_CEILING, s.OVEN_BLOCKED_URLS)"
+    code = (
+        "from oven_site import settings as s; print(s.DEBUG, s.SECRET_KEY, s.OVEN_QUEUE_CEILING, s.OVEN_BLOCKED_URLS)"
+    )
     return fresh(code, tmp_path, **environment)
 
 

@@ -34,7 +34,12 @@ class Seaweed:
         self._process = subprocess.Popen(
             [_binary(), "mini", f"-dir={self.directory}", *flags, *_quiet(self.directory)],
             cwd=self.directory,
-            env={**os.environ, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "HOME": str(self.directory)},
+            env={
+                **os.environ,
+                "AWS_ACCESS_KEY_ID": KEY,
+                "AWS_SECRET_ACCESS_KEY": SECRET,
+                "HOME": str(self.directory),
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -1,0 +1,177 @@
+"""Rules of the whole source tree that no import contract can say."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+
+ROOT = Path(settings.BASE_DIR)
+TREES = ("captures", "oven_site", "pieces", "bench", "bin")
+SUFFIXES = {".py", ".js", ".mjs", ".css", ".html", ".sh", ""}
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
+
+# Who may open a connection to another host, or knows how to.
+REACHES_OUT = {
+    "oven_site/egress",  # the one place that decides
+    "oven_site/supervisor",  # looks whether a port of this machine is free
+    "oven_site/embedded.py",  # the queue's own socket file
+    "oven_site/jobs/worker.py",  # the name of this machine
+    "bench",  # measures other systems
+    "pieces/serve.py",  # listens
+}
+# Who may start a process.
+STARTS_PROCESSES = {
+    "captures/engine",  # Chromium and ffmpeg
+    "oven_site/supervisor",
+    "oven_site/embedded.py",  # the queue
+    "bench",
+    "pieces/serve.py",
+}
+NETWORK = {"socket", "httpx", "requests", "urllib.request", "urllib3", "http.client", "aiohttp", "ftplib", "smtplib"}
+PROCESS_CALLS = {
+    "create_subprocess_exec",
+    "create_subprocess_shell",
+    "os.fork",
+    "os.forkpty",
+    "os.system",
+    "os.popen",
+    "os.posix_spawn",
+    "pty.spawn",
+}
+
+
+def sources(*suffixes: str) -> Iterator[Path]:
+    for tree in TREES:
+        for path in sorted((ROOT / tree).rglob("*")):
+            hidden = {"__pycache__", "migrations", "results"} & set(path.parts)
+            if path.is_file() and not hidden and (not suffixes or path.suffix in suffixes):
+                yield path
+
+
+PYTHON = list(sources(".py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def allowed(path: Path, places: set[str]) -> bool:
+    name = name_of(path)
+    return any(name == place or name.startswith(f"{place}/") for place in places)
+
+
+def imports(tree: ast.AST) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def calls(tree: ast.AST) -> set[str]:
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def test_there_are_sources_to_look_at() -> None:
+    assert len(PYTHON) > 60
+
+
+def test_only_egress_and_the_engines_browser_reach_out() -> None:
+    found = {
+        name_of(path): sorted(known)
+        for path in PYTHON
+        if not allowed(path, REACHES_OUT) and (known := imports(parsed(path)) & NETWORK)
+    }
+    assert found == {}
+
+
+def test_only_the_engine_and_the_supervisor_start_processes() -> None:
+    found = {
+        name_of(path) for path in PYTHON if not allowed(path, STARTS_PROCESSES) and starts_processes(parsed(path))
+    }
+    assert found == set()
+
+
+def starts_processes(tree: ast.Module) -> bool:
+    if imports(tree) & {"subprocess", "multiprocessing", "pty"}:
+        return True
+    return any(call == name or call.endswith(f".{name}") for call in calls(tree) for name in PROCESS_CALLS) or any(
+        re.match(r"os\.(exec|spawn)[a-z]+$", call) for call in calls(tree)
+    )
+
+
+def test_every_exception_to_these_rules_is_still_needed() -> None:
+    for place in REACHES_OUT:
+        assert any(allowed(path, {place}) and imports(parsed(path)) & NETWORK for path in PYTHON), place
+    for place in STARTS_PROCESSES:
+        assert any(allowed(path, {place}) and starts_processes(parsed(path)) for path in PYTHON), place
+
+
+@pytest.mark.parametrize(
+    ("code", "starts"),
+    [
+        ("import subprocess", True),
+        ("import asyncio\nasyncio.create_subprocess_exec('a')", True),
+        ("import os\nos.fork()", True),
+        ("import os\nos.execvp('a', [])", True),
+        ("import os\nos.environ.get('A')", False),
+    ],
+)
+def test_the_look_for_processes_sees_them(code: str, starts: bool) -> None:
+    assert starts_processes(ast.parse(code)) is starts
+
+
+def test_nothing_is_unpickled_or_evaluated() -> None:
+    risky = {"eval", "exec", "pickle.loads", "pickle.load", "marshal.loads", "yaml.load"}
+    assert {name_of(path) for path in PYTHON if calls(parsed(path)) & risky} == set()
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_file_is_long() -> None:
+    texts = [path for path in sources() if path.suffix in SUFFIXES]
+    texts += [
+        path for tree in ("static", "templates") for path in (ROOT / tree).rglob("*") if path.suffix in SUFFIXES
+    ]
+    lengths = {name_of(path): len(path.read_text(errors="replace").splitlines()) for path in texts if path.is_file()}
+    assert {name: count for name, count in lengths.items() if count > MAX_FILE_LINES} == {}
+
+
+def test_no_function_is_long() -> None:
+    found = {}
+    for path in PYTHON:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                if length > MAX_FUNCTION_LINES:
+                    found[f"{name_of(path)}:{node.name}"] = length
+    assert found == {}
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+def commands() -> list[str]:
+    ours = [Path(config.path) for config in apps.get_app_configs() if Path(config.path).is_relative_to(ROOT)]
+    ours = [path for path in ours if ".venv" not in path.parts]
+    found = [file for path in ours for file in path.glob("management/commands/[!_]*.py")]
+    return sorted(file.stem for file in found)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_a_test_that_names_it(command: str) -> None:
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    assert any(f'"{command}"' in path.read_text() for path in tests)
