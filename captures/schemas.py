@@ -53,10 +53,6 @@ POST_BODY = {
 }
 GET_PARAMETERS = {
     "parameters": [
-        {"name": "format", "in": "path", "required": True, "schema": _FORMAT},
-        {"name": "width", "in": "path", "required": True, "schema": _SIDE},
-        {"name": "height", "in": "path", "required": True, "schema": _SIDE},
-        {"name": "piece", "in": "path", "required": True, "schema": {"type": "string"}},
         *(
             {"name": name, "in": "query", "schema": schema}
             for name, schema in {**_OPTIONS, "nowait": _NOWAIT}.items()

@@ -25,7 +25,10 @@ def valkey(_valkey: embedded.Embedded) -> Iterator[Any]:
     """A Redis client on an empty database."""
     import redis
 
+    from oven_site.live import publisher
+
     client = redis.Redis.from_url(settings.REDIS_URL)
+    publisher.flush()  # of the test before
     client.flushall()
     yield client
     client.close()

@@ -100,7 +100,7 @@ def test_a_failure_says_its_cause_and_leaves_no_file(shell: Any, tmp_path: Path)
     [
         (["anim", "-o", "a.bmp"], "webp"),
         (["anim", "-o", "a"], "--format"),
-        (["anim", "-o", "a.png", "--width", "20"], "width"),
+        (["anim", "-o", "a.png", "--width", "15"], "width"),
         (["anim", "-o", "a.webp", "--fps", "0"], "fps"),
         (["anim", "-o", "a.gif", "--transparent"], "transparent"),
         (["anim", "-o", "a.gif", "--playback-fps", "60"], "playbackFps"),

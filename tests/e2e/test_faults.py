@@ -109,13 +109,8 @@ def test_a_waiting_grab_is_cancelled_without_ever_starting(frail: Stack, site: H
     staff = frail.staff()
     with site.holding("anim~never-run"):
         answers = [frail.later(f"/grab/png/64/64/anim~never-run{n}") for n in range(3)]
-        waiting = frail.until(
-            lambda: (
-                frail.rows("select * from captures_grab where piece like 'anim~never-run%' and state = 'queued'")
-                if frail.status()["concurrency"]["active"] == 2
-                else None
-            )
-        )
+        frail.until(lambda: frail.status()["concurrency"] == {"active": 2, "max": 2, "queueDepth": 1})
+        waiting = frail.rows("select * from captures_grab where piece like 'anim~never-run%' and state = 'queued'")
         public_id = waiting[0]["public_id"]
         assert staff.post(f"/live/job/{public_id}/cancel").json()["job"]["state"] == "cancelled"
     statuses = sorted(answer.result(30).status_code for answer in answers)

