@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ Shoot = Callable[[str], tuple[list[Image.Image], str]]  # a piece's frames, and 
 
 def main() -> None:
     options = parse()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what we have started, like Ctrl-C
     start = {"machine": facts.machine(), "versions": facts.versions(), "settings": vars(options)}
     with Site() as site, EngineHost() as host, Shooter() as shooter:
         host.warm_up()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ class Entry(NamedTuple):
 
 def main() -> None:
     options = parse()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what we have started, like Ctrl-C
     tree = Tree()
     start = {"machine": facts.machine(), "versions": facts.versions(), "settings": vars(options)}
     measured: list[Measured] = []

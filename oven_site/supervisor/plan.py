@@ -99,7 +99,7 @@ def services(options: Options) -> list[Child]:
         _web(options),
         Child("pieces", python("pieces/serve.py", "--port", str(options.pieces_port)), cwd=ROOT),
         *(manage(f"capture-{number}", "capture_worker") for number in range(1, options.workers + 1)),
-        manage("light", "rqworker", "light", "--skip-checks"),
+        manage("light", "rqworker", "light", "--skip-checks", "--verbosity", "0"),
         manage("scheduler", "scheduler"),
     ]
 

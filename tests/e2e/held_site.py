@@ -20,8 +20,9 @@ class HeldHandler(TestPieceHandler):
                 self.close_connection = True
                 return
             time.sleep(POLL_SECONDS / 2)
-        status = self.owner.answer_of(piece)
-        if status:
+        if self.owner.drops(piece):
+            self.close_connection = True
+        elif status := self.owner.answer_of(piece):
             self.fail(status)
         else:
             super().respond(path, query)
@@ -33,6 +34,7 @@ class HeldSite(PieceServer):
     def __init__(self) -> None:
         self._held: dict[str, threading.Event] = {}
         self._answers: dict[str, int] = {}
+        self._drops: dict[str, int] = {}
         super().__init__(handler=HeldHandler)
 
     @contextlib.contextmanager
@@ -53,6 +55,21 @@ class HeldSite(PieceServer):
             yield
         finally:
             del self._answers[piece]
+
+    @contextlib.contextmanager
+    def dropping(self, piece: str, times: int) -> Iterator[None]:
+        """This piece's next page loads end without an answer."""
+        self._drops[piece] = 2 * times  # Chromium itself repeats a request on a connection that was just closed
+        try:
+            yield
+        finally:
+            del self._drops[piece]
+
+    def drops(self, piece: str) -> bool:
+        left = self._drops.get(piece, 0)
+        if left:
+            self._drops[piece] = left - 1
+        return left > 0
 
     def holds(self, piece: str) -> bool:
         return any(piece.startswith(prefix) and not gate.is_set() for prefix, gate in list(self._held.items()))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -22,6 +23,11 @@ def frail(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The tests below break it one after the other; each leaves it working, but the last one stops it."""
     with Stack(tmp_path_factory.mktemp("frail") / "data", site.origin, OVEN_RETRY_BASE_S="0.2") as stack:
         yield stack
+
+
+@pytest.fixture(scope="module")
+def staff(frail: Stack) -> httpx.Client:
+    return frail.staff()
 
 
 def in_mid_grab(frail: Stack, piece: str) -> dict[str, Any]:
@@ -84,8 +90,7 @@ def test_after_a_wiped_queue_the_workers_are_known_again(frail: Stack) -> None:
     frail.until(lambda: frail.status()["concurrency"]["max"] == 2, 60)
 
 
-def test_a_cancelled_grab_is_gone_at_once_and_the_next_is_good(frail: Stack) -> None:
-    staff = frail.staff()
+def test_a_cancelled_grab_is_gone_at_once_and_the_next_is_good(frail: Stack, staff: httpx.Client) -> None:
     answer = frail.later(f"/grab/webp/256/256/anim~cancelled?{LONG}")
     row = in_mid_grab(frail, "anim~cancelled")
     started = time.monotonic()
@@ -105,8 +110,7 @@ def test_a_cancelled_grab_is_gone_at_once_and_the_next_is_good(frail: Stack) -> 
     frail.until(lambda: settled(frail), 30)
 
 
-def test_a_waiting_grab_is_cancelled_without_ever_starting(frail: Stack, site: HeldSite) -> None:
-    staff = frail.staff()
+def test_a_waiting_grab_is_cancelled_without_ever_starting(frail: Stack, site: HeldSite, staff: httpx.Client) -> None:
     with site.holding("anim~never-run"):
         answers = [frail.later(f"/grab/png/64/64/anim~never-run{n}") for n in range(3)]
         frail.until(lambda: frail.status()["concurrency"] == {"active": 2, "max": 2, "queueDepth": 1})
@@ -118,11 +122,31 @@ def test_a_waiting_grab_is_cancelled_without_ever_starting(frail: Stack, site: H
     assert frail.attempts(public_id) == []
 
 
-def test_only_staff_with_a_csrf_token_may_cancel(frail: Stack) -> None:
-    assert frail.http.post("/live/job/anim-00000000/cancel").status_code in (302, 403)
-    staff = frail.staff()
-    del staff.headers["X-CSRFToken"]
-    assert staff.post("/live/job/anim-00000000/cancel").status_code == 403
+def test_only_staff_with_a_csrf_token_may_cancel(frail: Stack, staff: httpx.Client) -> None:
+    path = "/live/job/anim-00000000/cancel"
+    assert frail.http.post(path).status_code == 403
+    assert httpx.post(f"{frail.base}{path}", cookies=staff.cookies).status_code == 403
+    assert staff.post(path).status_code == 404
+
+
+def test_a_failure_that_may_pass_is_tried_three_times_and_another_once(frail: Stack, site: HeldSite) -> None:
+    dropped = frail.get("/grab/png/64/64/bad-drop").json()
+    assert dropped["code"] == "unreachable"
+    attempts = frail.attempts(dropped["grabId"])
+    assert [(attempt["number"], attempt["error_code"]) for attempt in attempts] == [
+        (number, "unreachable") for number in (1, 2, 3)
+    ]
+    missing = frail.get("/grab/png/64/64/bad-404").json()
+    assert missing["code"] == "http_status"
+    assert len(frail.attempts(missing["grabId"])) == 1
+
+
+def test_a_site_that_comes_back_in_time_is_captured_at_the_next_attempt(frail: Stack, site: HeldSite) -> None:
+    with site.dropping("anim~flaky", times=1):
+        response = frail.get("/grab/png/64/64/anim~flaky")
+    assert picture(response).size == (64, 64)
+    outcomes = [attempt["outcome"] for attempt in frail.attempts(response.headers["x-grab-id"])]
+    assert outcomes == ["failed", "complete"]
 
 
 def test_nothing_is_lost_when_everything_is_killed(frail: Stack, site: HeldSite) -> None:
