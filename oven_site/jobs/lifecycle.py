@@ -113,6 +113,7 @@ def cancel(job: J) -> J:
     try:
         return _end(job, State.CANCELLED, WAITING, {"stage": "", "detail": ""})
     except StateMismatch:
+        job.refresh_from_db()  # it may have been claimed since it was read
         _change(job, (State.RUNNING,), state=State.CANCELLING, detail="Cancelling")
     queue.flag_cancel(job)
     events.publish_job("job.progress", job)

@@ -8,7 +8,6 @@ from typing import Any, cast
 import django_rq
 from redis import Redis
 from redis.exceptions import RedisError
-from rq.registry import StartedJobRegistry
 
 from oven_site.jobs import registry
 from oven_site.jobs.models import Job
@@ -48,12 +47,14 @@ def enqueue(job: Job) -> bool:
 
 
 def under_way(kind: registry.Kind) -> set[str]:
-    """Ids of all messages of a kind's queues, waiting or being worked on. Raises RedisError."""
+    """Ids of all messages waiting in a kind's queues. Raises RedisError.
+
+    Not those a worker has taken: it claims the row at once, or died before it could.
+    """
     found: set[str] = set()
     for lane in Lane.values:
         queue: Any = django_rq.get_queue(kind.queue_name(lane))
         found.update(queue.get_job_ids())
-        found.update(StartedJobRegistry(queue=queue).get_job_ids(cleanup=False))
     return found
 
 
