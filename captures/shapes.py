@@ -137,6 +137,7 @@ def grab_status() -> dict[str, Any]:
     """The whole of /grab-status."""
     running = list(with_artifacts(Grab.objects.filter(state__in=RUNNING)).order_by("id"))
     waiting = waiting_in_order()
+    shown = {grab.pk for grab in [*running, *waiting]}  # one that ends in this very moment is in one place only
     recent = with_artifacts(Grab.objects.filter(state__in=ENDED)).order_by("-ended_at")[:RECENT]
     live = progress.read("grab", [grab.public_id for grab in running])
     by_id = {g.public_id: progress_record(g, live[g.public_id]) for g in running if g.public_id in live}
@@ -144,7 +145,7 @@ def grab_status() -> dict[str, Any]:
     return {
         "active": [grab_record(g, live.get(g.public_id, {}).get("stage", "")) for g in running]
         + [grab_record(g) for g in waiting],
-        "recent": [grab_record(g) for g in recent],
+        "recent": [grab_record(g) for g in recent if g.pk not in shown],
         "queue": queue_records(waiting, count),
         "progress": next(iter(by_id.values()), IDLE_PROGRESS),
         "grabProgress": by_id,

@@ -33,6 +33,7 @@ class Engine:
         self._playwright: Playwright | None = None
         self._warm: WarmBrowser | None = None
         self._turn = asyncio.Lock()
+        self._leaving: asyncio.Task[None] | None = None  # the last page, closing while its picture is stored
 
     async def capture(self, spec: CaptureSpec, scratch: Path, report: OnProgress = lambda _: None) -> CaptureResult:
         """Captures a page into a file in `scratch`. Raises CaptureError; cancelling ends the page at once."""
@@ -51,6 +52,7 @@ class Engine:
             await self._browser(can_begin_frame(self.options))
 
     async def close(self) -> None:
+        await self._left()
         await self._retire("closing")
         if self._playwright is not None:
             playwright, self._playwright = self._playwright, None
@@ -110,12 +112,27 @@ class Engine:
         watch = asyncio.create_task(watch_memory(browser, tab))
         try:
             yield tab, opened
+        except BaseException:
+            await asyncio.shield(self._leave(browser, tab))
+            raise
+        else:
+            self._leaving = asyncio.create_task(self._leave(browser, tab))
         finally:
             watch.cancel()
-            if not await asyncio.shield(tab.close()):
-                browser.suspect = True
+
+    @staticmethod
+    async def _leave(browser: WarmBrowser, tab: Tab) -> None:
+        if not await tab.close():
+            browser.suspect = True
+
+    async def _left(self) -> None:
+        """Waits for the last page to be gone: there is never more than one."""
+        leaving, self._leaving = self._leaving, None
+        if leaving is not None:
+            await leaving
 
     async def _browser(self, begin_frame: bool) -> WarmBrowser:
+        await self._left()
         if self._warm is not None:
             reason = self._warm.worn() or ("other kind needed" if self._warm.begin_frame != begin_frame else "")
             if reason:

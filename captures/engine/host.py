@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import uvloop
+
 from captures.engine.chromium import BrowserOptions
 from captures.engine.engine import Engine
 from captures.engine.spec import CaptureResult, CaptureSpec, OnProgress
@@ -53,7 +55,7 @@ class EngineHost:
     """An Engine on an event loop in a thread of its own. Use as a context manager, or `close` it."""
 
     def __init__(self, options: BrowserOptions | None = None, make: Callable[..., Engine] = Engine) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
         self._thread.start()
         self.engine = self._call(_built(make, options)).result()

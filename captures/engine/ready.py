@@ -8,6 +8,7 @@ from captures.engine.pace.base import Pacer
 from captures.engine.spec import Ready
 
 STEP_MS = 50.0
+SETTLE_STEP_MS = 100.0
 IDLE_MS = 500.0
 
 OnStep = Callable[[float], Awaitable[None]]
@@ -23,8 +24,8 @@ async def wait_ready(pacer: Pacer, on_step: OnStep) -> tuple[Ready, int]:
     question = f"[{signal}, document.readyState === 'complete']"
     idle_since: float | None = None
     while True:
-        age = await pacer.live(STEP_MS)
-        answer = await tab.evaluate(question) or [False, False]
+        age, answer = await pacer.live_and_ask(STEP_MS, question)
+        answer = answer or [False, False]
         if answer[0]:
             return Ready.SIGNAL, round(age)
         if spec.wait_for_idle:
@@ -40,5 +41,5 @@ async def wait_ready(pacer: Pacer, on_step: OnStep) -> tuple[Ready, int]:
 async def settle(pacer: Pacer) -> None:
     left = float(pacer.spec.settle_wait_ms)
     while left > 0:
-        await pacer.live(min(STEP_MS, left))
-        left -= STEP_MS
+        await pacer.live(min(SETTLE_STEP_MS, left))
+        left -= SETTLE_STEP_MS

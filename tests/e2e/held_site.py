@@ -59,7 +59,7 @@ class HeldSite(PieceServer):
     @contextlib.contextmanager
     def dropping(self, piece: str, times: int) -> Iterator[None]:
         """This piece's next page loads end without an answer."""
-        self._drops[piece] = 2 * times  # Chromium itself repeats a request on a connection that was just closed
+        self._drops[piece] = times
         try:
             yield
         finally:

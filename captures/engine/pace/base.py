@@ -31,6 +31,10 @@ class Pacer(ABC):
     async def live(self, ms: float) -> float:
         """Lets the page live for `ms` of its own time; returns its age in ms since `goto`."""
 
+    async def live_and_ask(self, ms: float, expression: str) -> tuple[float, Any]:
+        """The same, and the value of an expression afterwards."""
+        return await self.live(ms), await self.tab.evaluate(expression)
+
     @abstractmethod
     async def hold(self) -> None:
         """The page is ready and settled: from here on time moves only by `frame`."""

@@ -42,13 +42,21 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         self._now_us = 0
 
     async def live(self, ms: float) -> float:
+        await self._pass(ms)
+        await self._tick(ms)
+        return self._now_us / 1000
+
+    async def live_and_ask(self, ms: float, expression: str) -> tuple[float, Any]:
+        await self._pass(ms)
+        _, answer = await asyncio.gather(self._tick(ms), self.tab.evaluate(expression))
+        return self._now_us / 1000, answer
+
+    async def _pass(self, ms: float) -> None:
         target = self._now_us + self._grid(ms * 1000)
         if self._now_us == 0:
             target += self._skew_us
         policy = "pauseIfNetworkFetchesPending" if self._wait_for_network else "advance"
         await self._advance(target, policy)
-        await self._tick(ms)
-        return self._now_us / 1000
 
     async def hold(self) -> None:
         self._held_us = self._now_us
