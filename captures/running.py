@@ -1,4 +1,4 @@
-"""The bridge between a claimed Grab and the engine. Imported by workers only: it brings Playwright with it."""
+"""The bridge between a claimed Grab and the engine. Imported by workers only: it brings the engine with it."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def browser_options() -> BrowserOptions:
         recycle_grabs=settings.OVEN_RECYCLE_GRABS,
         recycle_age_s=settings.OVEN_RECYCLE_AGE_S,
         recycle_memory_mb=settings.OVEN_RECYCLE_MEMORY_MB,
+        profiles=str(Path(settings.OVEN_DATA) / "browsers"),
     )
 
 

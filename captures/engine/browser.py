@@ -7,16 +7,16 @@ import contextlib
 import time
 
 import psutil
-from playwright.async_api import Browser, CDPSession, Playwright
-from playwright.async_api import Error as PlaywrightError
 
+from captures.engine.cdp import CdpError, Session
 from captures.engine.chromium import BrowserOptions, find_any_browser, find_headless_shell, is_headless_shell
 from captures.engine.errors import CaptureError, ErrorCode
+from captures.engine.process import Process
 from captures.engine.spec import CaptureSpec
-from captures.engine.tab import Tab, open_begin_frame, open_plain
+from captures.engine.tab import Tab, open_tab
 
 START_LIMIT_S = 20.0
-CLOSE_LIMIT_S = 4.0
+CLOSE_LIMIT_S = 3.0
 OPEN_LIMIT_S = 10.0
 
 
@@ -28,41 +28,36 @@ def can_begin_frame(options: BrowserOptions) -> bool:
 class WarmBrowser:
     """A running Chromium. `worn` says when it should be replaced, `lost` when it has died."""
 
-    def __init__(
-        self, browser: Browser, root: CDPSession, pid: int, options: BrowserOptions, begin_frame: bool
-    ) -> None:
-        self.browser, self.root, self.pid = browser, root, pid
+    def __init__(self, process: Process, options: BrowserOptions, begin_frame: bool) -> None:
+        self.process, self.root, self.pid = process, Session(process.connection), process.pid
         self.options, self.begin_frame = options, begin_frame
         self.started = time.monotonic()
         self.grabs = 0
         self.suspect = False  # misbehaved: do not use it again
 
     @classmethod
-    async def start(cls, playwright: Playwright, options: BrowserOptions, begin_frame: bool) -> WarmBrowser:
+    async def start(cls, options: BrowserOptions, begin_frame: bool) -> WarmBrowser:
         """Raises CaptureError NO_BROWSER or BROWSER_LOST."""
         executable = find_any_browser(options.executable)
         try:
-            browser = await playwright.chromium.launch(
-                executable_path=executable,
-                args=options.flags(begin_frame),
-                chromium_sandbox=options.sandboxed,
-                proxy={"server": options.proxy} if options.proxy else None,
-                timeout=START_LIMIT_S * 1000,
-                handle_sigint=False,
-                handle_sigterm=False,
-                handle_sighup=False,
-            )
-            root = await browser.new_browser_cdp_session()
-            info = await root.send("SystemInfo.getProcessInfo")
-        except PlaywrightError as error:
-            reason = error.message.splitlines()[0]
+            process = await Process.start(executable, options.flags(begin_frame), options.profiles)
+        except OSError as error:
+            raise CaptureError(ErrorCode.NO_BROWSER, f"Chromium did not start: {error.strerror}.") from None
+        browser = cls(process, options, begin_frame)
+        try:
+            await asyncio.wait_for(browser.root.send("Browser.getVersion"), START_LIMIT_S)
+        except (CdpError, TimeoutError) as error:
+            await process.end()
+            reason = str(error) or f"no answer within {START_LIMIT_S:g} s"
             raise CaptureError(ErrorCode.BROWSER_LOST, f"Chromium did not start: {reason}") from None
-        pid = next(int(p["id"]) for p in info["processInfo"] if p["type"] == "browser")
-        return cls(browser, root, pid, options, begin_frame)
+        except BaseException:
+            await process.end()
+            raise
+        return browser
 
     @property
     def lost(self) -> bool:
-        return not self.browser.is_connected()
+        return self.process.connection.lost.done()
 
     def worn(self) -> str:
         """Why this browser should be replaced before the next capture; empty while it is good."""
@@ -82,39 +77,29 @@ class WarmBrowser:
     async def open(self, spec: CaptureSpec) -> Tab:
         """A fresh page. Raises CaptureError BROWSER_LOST when the browser cannot make one."""
         self.grabs += 1
-        opening = (
-            open_begin_frame(self.browser, self.root, spec) if self.begin_frame else open_plain(self.browser, spec)
-        )
         try:
-            return await asyncio.wait_for(opening, OPEN_LIMIT_S)
-        except (PlaywrightError, TimeoutError) as error:
+            return await asyncio.wait_for(open_tab(self.root, spec, self.begin_frame), OPEN_LIMIT_S)
+        except (CdpError, TimeoutError) as error:
             self.suspect = True
-            raise CaptureError(ErrorCode.BROWSER_LOST, f"The browser could not open a page ({error}).") from None
+            reason = str(error) or f"no answer within {OPEN_LIMIT_S:g} s"
+            raise CaptureError(ErrorCode.BROWSER_LOST, f"The browser could not open a page: {reason}") from None
 
     async def page_pids(self) -> list[int]:
-        """Process ids of the pages now open."""
+        """Process ids of the pages now open. Raises CdpError."""
         info = await self.root.send("SystemInfo.getProcessInfo")
         return [int(p["id"]) for p in info["processInfo"] if p["type"] == "renderer"]
 
     def memory_mb(self) -> int:
         """Proportional set size of the whole process tree."""
-        return sum(_pss(process) for process in self._tree()) >> 20
+        return sum(_pss(process) for process in self.process.tree()) >> 20
 
     async def close(self) -> None:
         """Ends it: nicely within a limit, else by force. Nothing of it is left afterwards."""
-        tree = self._tree()
-        with contextlib.suppress(Exception):  # whatever the state of the connection, the kill below decides
-            await asyncio.wait_for(self.browser.close(), CLOSE_LIMIT_S)
-        for process in tree:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-
-    def _tree(self) -> list[psutil.Process]:
-        try:
-            root = psutil.Process(self.pid)
-            return [root, *root.children(recursive=True)]
-        except psutil.Error:
-            return []
+        with contextlib.suppress(CdpError, TimeoutError):
+            closing = self.root.send("Browser.close")
+            await asyncio.wait_for(closing, CLOSE_LIMIT_S)
+            await asyncio.wait_for(asyncio.shield(self.process.connection.lost), CLOSE_LIMIT_S)
+        await self.process.end()
 
 
 def _pss(process: psutil.Process) -> int:

@@ -18,10 +18,29 @@ FULL_BROWSERS = (
 )
 
 COMMON_FLAGS = (
+    "--headless",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--no-service-autorun",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--disable-breakpad",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-dev-shm-usage",
+    "--disable-hang-monitor",
+    "--disable-ipc-flooding-protection",
+    "--disable-prompt-on-repost",
+    "--disable-search-engine-choice-screen",
+    "--metrics-recording-only",
+    "--password-store=basic",
+    "--use-mock-keychain",
+    "--force-color-profile=srgb",
+    "--enable-unsafe-swiftshader",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--no-first-run",
     "--disable-quic",
     "--mute-audio",
     "--hide-scrollbars",
@@ -52,6 +71,7 @@ class BrowserOptions:
     recycle_age_s: float = 3600.0
     recycle_memory_mb: int = 700
     proxy: str = ""  # every request goes through it when set
+    profiles: str = ""  # directory for profiles; empty: the temporary directory
     extra_flags: tuple[str, ...] = ()
 
     @property
@@ -59,7 +79,12 @@ class BrowserOptions:
         return os.geteuid() != 0 if self.sandbox is None else self.sandbox
 
     def flags(self, begin_frame: bool) -> list[str]:
-        return [*COMMON_FLAGS, *(BEGIN_FRAME_FLAGS if begin_frame else ()), *self.extra_flags]
+        flags = [*COMMON_FLAGS, *(BEGIN_FRAME_FLAGS if begin_frame else ()), *self.extra_flags]
+        if not self.sandboxed:
+            flags.append("--no-sandbox")
+        if self.proxy:
+            flags.append(f"--proxy-server={self.proxy}")
+        return flags
 
 
 def find_headless_shell(setting: str = "") -> str:

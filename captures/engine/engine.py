@@ -9,10 +9,8 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Playwright, async_playwright
-
 from captures.engine.browser import WarmBrowser, can_begin_frame
+from captures.engine.cdp import CdpError
 from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.pace import PACERS, Pacer
@@ -25,12 +23,11 @@ log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Owns Playwright and a warm browser. Lives on one event loop; captures queue up behind each other."""
+    """Owns a warm browser. Lives on one event loop; captures queue up behind each other."""
 
     def __init__(self, options: BrowserOptions | None = None) -> None:
         self.options = options or BrowserOptions()
         self.restarts = 0
-        self._playwright: Playwright | None = None
         self._warm: WarmBrowser | None = None
         self._turn = asyncio.Lock()
         self._leaving: asyncio.Task[None] | None = None  # the last page, closing while its picture is stored
@@ -54,10 +51,6 @@ class Engine:
     async def close(self) -> None:
         await self._left()
         await self._retire("closing")
-        if self._playwright is not None:
-            playwright, self._playwright = self._playwright, None
-            with contextlib.suppress(Exception):  # its process may be gone already
-                await asyncio.wait_for(playwright.stop(), 5)
 
     @property
     def browser(self) -> WarmBrowser | None:
@@ -100,8 +93,8 @@ class Engine:
             except CaptureError as error:
                 error.evidence = tab.evidence.as_dict()
                 raise
-            except PlaywrightError as error:
-                message = f"The browser failed: {error.message.splitlines()[0]}"
+            except CdpError as error:
+                message = f"The browser failed: {error}"
                 raise CaptureError(ErrorCode.BROWSER_LOST, message) from None
 
     @contextlib.asynccontextmanager
@@ -138,24 +131,8 @@ class Engine:
             if reason:
                 await self._retire(reason)
         if self._warm is None:
-            try:
-                self._warm = await WarmBrowser.start(await self._driver(), self.options, begin_frame)
-            except CaptureError:
-                await self._drop_driver()
-                raise
+            self._warm = await WarmBrowser.start(self.options, begin_frame)
         return self._warm
-
-    async def _driver(self) -> Playwright:
-        if self._playwright is None:
-            self._playwright = await async_playwright().start()
-        return self._playwright
-
-    async def _drop_driver(self) -> None:
-        """A driver that cannot start browsers may itself be broken: the next capture starts a new one."""
-        playwright, self._playwright = self._playwright, None
-        if playwright is not None:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(playwright.stop(), 5)
 
     async def _retire(self, reason: str) -> None:
         browser, self._warm = self._warm, None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
+from typing import Any
 
-from playwright.async_api import ConsoleMessage, Dialog, Download, Page, Request, Response
+from captures.engine.cdp import Session
 
 MAX_ENTRIES = 50
 MAX_TEXT = 500
@@ -13,27 +14,29 @@ MAX_TEXT = 500
 class Evidence:
     """Listens to one page. Bounded: a page that logs for ever keeps only its first entries and a count."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, session: Session) -> None:
         self.status: int | None = None  # of the document
         self.url = ""  # of the document, after redirects
         self.page_errors: list[str] = []
         self.console_errors: list[str] = []
         self.failed_requests: list[str] = []
         self.dialogs = self.downloads = self.requests = 0
-        self._open: set[Request] = set()
-        self._quiet_since = time.monotonic()
-        page.on("pageerror", lambda error: _add(self.page_errors, str(error)))
-        page.on("console", self._console)
-        page.on("request", self._request)
-        page.on("requestfinished", self._settled)
-        page.on("requestfailed", self._failed)
-        page.on("response", self._response)
-        page.on("download", self._download)
-        page.on("dialog", self._dialog)
+        self.document: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._session = session
+        self._urls: dict[str, str] = {}  # of requests under way
+        session.on("Runtime.exceptionThrown", self._exception)
+        session.on("Runtime.consoleAPICalled", self._console)
+        session.on("Log.entryAdded", self._log)
+        session.on("Network.requestWillBeSent", self._request)
+        session.on("Network.responseReceived", self._response)
+        session.on("Network.loadingFinished", self._finished)
+        session.on("Network.loadingFailed", self._failed)
+        session.on("Page.javascriptDialogOpening", self._dialog)
+        session.on("Page.downloadWillBegin", self._download)
 
     @property
     def inflight(self) -> int:
-        return len(self._open)
+        return len(self._urls)
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -47,31 +50,48 @@ class Evidence:
             "downloads": self.downloads,
         }
 
-    def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            _add(self.console_errors, message.text)
+    def _exception(self, event: dict[str, Any]) -> None:
+        details = event["exceptionDetails"]
+        _add(self.page_errors, details.get("exception", {}).get("description") or details.get("text", ""))
 
-    def _request(self, request: Request) -> None:
+    def _console(self, event: dict[str, Any]) -> None:
+        if event["type"] == "error":
+            values = [str(arg.get("value", arg.get("description", ""))) for arg in event["args"]]
+            _add(self.console_errors, " ".join(values))
+
+    def _log(self, event: dict[str, Any]) -> None:
+        if event["entry"]["level"] == "error":
+            _add(self.console_errors, event["entry"]["text"])
+
+    def _request(self, event: dict[str, Any]) -> None:
         self.requests += 1
-        self._open.add(request)
+        url = event["request"]["url"]
+        if not url.startswith("data:"):
+            self._urls[event["requestId"]] = url
 
-    def _settled(self, request: Request) -> None:
-        self._open.discard(request)
+    def _response(self, event: dict[str, Any]) -> None:
+        response = event["response"]
+        if event["type"] == "Document" and self.status is None:
+            self.status, self.url = response["status"], response["url"]
+            if not self.document.done():
+                self.document.set_result(None)
+        if response["status"] >= 400:
+            _add(self.failed_requests, f"HTTP {response['status']} {response['url']}")
 
-    def _failed(self, request: Request) -> None:
-        self._open.discard(request)
-        _add(self.failed_requests, f"{request.failure or 'failed'} {request.url}")
+    def _finished(self, event: dict[str, Any]) -> None:
+        self._urls.pop(event["requestId"], None)
 
-    def _response(self, response: Response) -> None:
-        if response.status >= 400:
-            _add(self.failed_requests, f"HTTP {response.status} {response.url}")
+    def _failed(self, event: dict[str, Any]) -> None:
+        url = self._urls.pop(event["requestId"], "")
+        _add(self.failed_requests, f"{event.get('errorText') or 'failed'} {url}")
 
-    def _download(self, download: Download) -> None:
+    def _download(self, event: dict[str, Any]) -> None:
         self.downloads += 1
 
-    async def _dialog(self, dialog: Dialog) -> None:
+    def _dialog(self, event: dict[str, Any]) -> None:
         self.dialogs += 1
-        await dialog.dismiss()
+        answer = self._session.send("Page.handleJavaScriptDialog", {"accept": event["type"] == "beforeunload"})
+        answer.add_done_callback(lambda found: found.cancelled() or found.exception())
 
 
 def _add(entries: list[str], text: str) -> None:

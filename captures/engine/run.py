@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from playwright.async_api import Error as PlaywrightError
-
+from captures.engine.cdp import CdpError
 from captures.engine.encode import Encoder, encode_poster, encode_still, encoder_for
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.look import Look, to_preview
@@ -24,6 +23,7 @@ T = TypeVar("T")
 PREVIEW_EVERY_S = 0.25
 QUEUE_FRAMES = 6  # between capture and encoder: enough to overlap, little to hold
 LAST_FRAME_LIMIT_S = 1.5
+LAST_LOOK_MS = 100
 
 
 class Run:
@@ -183,9 +183,10 @@ class Run:
 
     async def _last_picture(self) -> bytes | None:
         """What the page shows at the moment of its failure, if it can still show anything."""
-        with contextlib.suppress(CaptureError, TimeoutError, PlaywrightError):
-            shot = self.pacer.picture(format="jpeg", quality=60, optimizeForSpeed=True)
-            return await asyncio.wait_for(shot, LAST_FRAME_LIMIT_S)
+        with contextlib.suppress(CaptureError, TimeoutError, CdpError):
+            async with asyncio.timeout(LAST_FRAME_LIMIT_S):
+                await self.pacer.live(LAST_LOOK_MS)  # an error page needs a moment to show itself
+                return await self.pacer.picture(format="jpeg", quality=60, optimizeForSpeed=True)
         return None
 
     def _preview_due(self) -> bool:

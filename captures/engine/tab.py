@@ -7,8 +7,7 @@ import base64
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
-from playwright.async_api import Browser, BrowserContext, CDPSession, Page
-
+from captures.engine.cdp import CdpError, Session
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.evidence import Evidence
 from captures.engine.spec import CaptureSpec
@@ -20,13 +19,18 @@ CLOSE_LIMIT_S = 3.0
 class Tab:
     """A page in a context of its own, so that nothing of one capture reaches the next."""
 
-    def __init__(self, context: BrowserContext, page: Page, cdp: CDPSession, spec: CaptureSpec) -> None:
-        self.context, self.page, self.cdp, self.spec = context, page, cdp, spec
-        self.evidence = Evidence(page)
+    def __init__(self, root: Session, context: str, session: Session, spec: CaptureSpec) -> None:
+        self.root, self.context, self.cdp, self.spec = root, context, session, spec
+        self.evidence = Evidence(session)
+        self.workers: dict[str, Session] = {}
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gone.add_done_callback(_look_away)
-        page.on("crash", lambda *_: self.condemn(CaptureError(ErrorCode.CRASHED, "The page's process crashed.")))
-        page.on("close", lambda *_: self.condemn(CaptureError(ErrorCode.BROWSER_LOST, "The page was closed.")))
+        crashed = CaptureError(ErrorCode.CRASHED, "The page's process crashed.")
+        session.on("Inspector.targetCrashed", lambda _: self.condemn(crashed))
+        session.on("Inspector.detached", lambda _: self.condemn(_lost()))
+        session.on("Target.attachedToTarget", self._attached)
+        session.on("Target.detachedFromTarget", self._detached)
+        session.connection.lost.add_done_callback(lambda _: self.condemn(_lost()))
 
     def condemn(self, error: CaptureError) -> None:
         """Makes every pending and later call on this tab fail with `error`."""
@@ -38,39 +42,48 @@ class Tab:
         task = asyncio.ensure_future(awaitable)
         either: set[asyncio.Future[Any]] = {task, self.gone}
         done, _ = await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        if self.gone in done:
+            task.add_done_callback(_look_away)
+            task.cancel()
+            self.gone.result()
         if task in done:
             return task.result()
         task.add_done_callback(_look_away)
         task.cancel()
-        if self.gone in done:
-            self.gone.result()
         raise StepTimeout(f"The page did not answer within {limit_s:g} s while {doing}.")
 
     async def send(self, method: str, limit_s: float | None = None, **params: Any) -> dict[str, Any]:
         limit = limit_s or self.spec.step_limit_s
-        answer: dict[str, Any] = await self.race(self.cdp.send(method, params), limit, f"handling {method}")
-        return answer
+        return await self.race(self.cdp.send(method, params), limit, f"handling {method}")
 
     async def evaluate(self, expression: str, limit_s: float | None = None, wait: bool = False) -> Any:
-        """The expression's value, None when it throws. Never waits for a frame, unlike Playwright's own."""
+        """The expression's value, None when it throws."""
         answer = await self.send(
             "Runtime.evaluate", limit_s, expression=expression, returnByValue=True, awaitPromise=wait
         )
         return answer["result"].get("value")
 
-    async def prepare(self, *first: Awaitable[Any]) -> None:
+    async def prepare(self, metrics: dict[str, Any], begin_frame: bool) -> None:
         """Sends the set-up all at once: Chromium handles a session's calls in order."""
-        calls = [*first]
+        auto_attach = {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": True}
+        calls = [
+            *(self.send(f"{domain}.enable") for domain in ("Page", "Runtime", "Network", "Log", "Inspector")),
+            self.send("Network.setBypassServiceWorker", bypass=True),
+            self.send("Emulation.setFocusEmulationEnabled", enabled=True),
+            self.send("Emulation.setDeviceMetricsOverride", **metrics),
+            self.send("Target.setAutoAttach", **auto_attach),
+        ]
+        if begin_frame:
+            calls.append(self.send("HeadlessExperimental.enable"))
         if self.spec.blocked_urls:
-            calls.append(self.send("Network.enable"))
             calls.append(self.send("Network.setBlockedURLs", urls=list(self.spec.blocked_urls)))
         if self.spec.transparent:
             calls.append(self.clear_background())
         await asyncio.gather(*calls)
 
-    async def clear_background(self) -> None:
+    async def clear_background(self) -> dict[str, Any]:
         color = {"r": 0, "g": 0, "b": 0, "a": 0}
-        await self.send("Emulation.setDefaultBackgroundColorOverride", color=color)
+        return await self.send("Emulation.setDefaultBackgroundColorOverride", color=color)
 
     async def screenshot(self, **options: Any) -> bytes:
         """An ordinary screenshot (not on a begin-frame page: it would wait for a frame for ever)."""
@@ -78,12 +91,25 @@ class Tab:
 
     async def close(self) -> bool:
         """True when the context is gone within the limit; also when the page is wedged."""
-        self.condemn(CaptureError(ErrorCode.BROWSER_LOST, "The page was closed."))
+        self.condemn(_lost())
+        self.cdp.connection.forget(self.cdp.id)
         try:
-            await asyncio.wait_for(self.context.close(), CLOSE_LIMIT_S)
-        except Exception:  # a lost browser has closed its pages too
+            disposing = self.root.send("Target.disposeBrowserContext", {"browserContextId": self.context})
+            await asyncio.wait_for(disposing, CLOSE_LIMIT_S)
+        except (CdpError, TimeoutError):  # a lost browser has closed its pages too
             return False
         return True
+
+    def _attached(self, event: dict[str, Any]) -> None:
+        if event["targetInfo"]["type"] == "worker":
+            self.workers[event["sessionId"]] = Session(self.cdp.connection, event["sessionId"])
+
+    def _detached(self, event: dict[str, Any]) -> None:
+        self.workers.pop(event["sessionId"], None)
+
+
+def _lost() -> CaptureError:
+    return CaptureError(ErrorCode.BROWSER_LOST, "The page was closed.")
 
 
 def _look_away(task: asyncio.Future[Any]) -> None:
@@ -92,65 +118,39 @@ def _look_away(task: asyncio.Future[Any]) -> None:
         task.exception()
 
 
-async def open_plain(browser: Browser, spec: CaptureSpec) -> Tab:
-    """A page whose frames Chromium schedules by itself."""
-    context = await browser.new_context(
-        viewport={"width": spec.width, "height": spec.height},
-        device_scale_factor=spec.scale,
-        accept_downloads=False,
-        service_workers="block",
-    )
-    try:
-        page = await context.new_page()
-        tab = Tab(context, page, await context.new_cdp_session(page), spec)
-        await tab.prepare()
-    except BaseException:
-        await context.close()
-        raise
-    return tab
+async def open_tab(root: Session, spec: CaptureSpec, begin_frame: bool) -> Tab:
+    """A fresh page in a fresh context. With `begin_frame` it draws only when told to.
 
-
-async def open_begin_frame(browser: Browser, root: CDPSession, spec: CaptureSpec) -> Tab:
-    """A page that draws only when told to.
-
-    Playwright has no call for it, so the target is made by hand inside a Playwright context, whose id is found as
-    the difference before and after. The window has the file's size in pixels; `scale` then enlarges the page into
-    it, which (unlike deviceScaleFactor alone) is what BeginFrame's screenshots see.
+    BeginFrame's screenshots have the window's size, whatever the device scale factor: there the window gets the
+    file's size in pixels, and `scale` enlarges the page into it.
     """
-    before = set((await root.send("Target.getBrowserContexts"))["browserContextIds"])
-    context = await browser.new_context(no_viewport=True, accept_downloads=False, service_workers="block")
+    context = (await root.send("Target.createBrowserContext", {"disposeOnDetach": True}))["browserContextId"]
     try:
-        ids = set((await root.send("Target.getBrowserContexts"))["browserContextIds"]) - before
-        width, height = spec.pixel_size
-        async with context.expect_page(timeout=8000) as opened:
-            await root.send(
-                "Target.createTarget",
-                {
-                    "url": "about:blank",
-                    "browserContextId": ids.pop(),
-                    "width": width,
-                    "height": height,
-                    "enableBeginFrameControl": True,
-                },
-            )
-        page = await opened.value
-        tab = Tab(context, page, await context.new_cdp_session(page), spec)
-        metrics = tab.send("Emulation.setDeviceMetricsOverride", **_metrics(spec))
-        await tab.prepare(tab.send("HeadlessExperimental.enable"), metrics)
+        refusal = root.send("Browser.setDownloadBehavior", {"behavior": "deny", "browserContextId": context})
+        width, height = spec.pixel_size if begin_frame else (spec.width, spec.height)
+        wanted = {"url": "about:blank", "browserContextId": context, "width": width, "height": height}
+        if begin_frame:
+            wanted["enableBeginFrameControl"] = True
+        target = await root.send("Target.createTarget", wanted)
+        attached = await root.send("Target.attachToTarget", {"targetId": target["targetId"], "flatten": True})
+        await refusal
+        tab = Tab(root, context, Session(root.connection, attached["sessionId"]), spec)
+        await tab.prepare(_metrics(spec, begin_frame), begin_frame)
     except BaseException:
-        await context.close()
+        root.send("Target.disposeBrowserContext", {"browserContextId": context}).add_done_callback(_look_away)
         raise
     return tab
 
 
-def _metrics(spec: CaptureSpec) -> dict[str, Any]:
-    return {
+def _metrics(spec: CaptureSpec, begin_frame: bool) -> dict[str, Any]:
+    metrics: dict[str, Any] = {
         "width": spec.width,
         "height": spec.height,
         "screenWidth": spec.width,
         "screenHeight": spec.height,
         "deviceScaleFactor": spec.scale,
-        "scale": spec.scale,
         "mobile": False,
-        "dontSetVisibleSize": True,
     }
+    if begin_frame:
+        metrics |= {"scale": spec.scale, "dontSetVisibleSize": True}
+    return metrics

@@ -8,9 +8,8 @@ import os
 import signal
 from pathlib import Path
 
-from playwright.async_api import Error as PlaywrightError
-
 from captures.engine.browser import WarmBrowser
+from captures.engine.cdp import CdpError
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.tab import Tab
 
@@ -26,7 +25,7 @@ async def watch_memory(browser: WarmBrowser, tab: Tab) -> None:
     look = 0
     while True:
         if look % RENEW_EVERY == 0 or not pids:
-            with contextlib.suppress(PlaywrightError):
+            with contextlib.suppress(CdpError):
                 pids = await browser.page_pids()
         look += 1
         fat = next((pid for pid in pids if resident(pid) > limit), None)

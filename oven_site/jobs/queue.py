@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import Any, cast
 
 import django_rq
@@ -18,7 +19,9 @@ PERFORM = "oven_site.jobs.worker.perform"
 GRACE_S = 30
 
 
+@lru_cache(maxsize=8)
 def connection(name: str = "capture.now") -> Redis:
+    """One client for this process: workers look for cancellations several times a second."""
     return cast(Redis, django_rq.get_connection(name))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-from playwright.async_api import Error as PlaywrightError
-
+from captures.engine.cdp import CdpError
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.spec import CaptureSpec, Mode
 from captures.engine.tab import Tab
@@ -67,26 +67,21 @@ async def navigate(tab: Tab) -> None:
     """
     limit = tab.spec.open_limit_s
     try:
-        response = await tab.race(
-            tab.page.goto(tab.spec.url, wait_until="commit", timeout=limit * 1000), limit + 1, "opening the page"
-        )
-    except PlaywrightError as error:
-        raise _navigation_error(tab.spec, error) from None
+        answer = await tab.send("Page.navigate", limit, url=tab.spec.url)
+        if "errorText" in answer:
+            raise _navigation_error(answer["errorText"])
+        if tab.spec.url.startswith("http"):
+            await tab.race(asyncio.shield(tab.evidence.document), limit, "opening the page")
     except StepTimeout:
         raise CaptureError(ErrorCode.UNREACHABLE, f"The page did not answer within {limit:g} s.") from None
-    if response is not None:
-        tab.evidence.status, tab.evidence.url = response.status, response.url
-        if response.status >= 400:
-            raise CaptureError(ErrorCode.HTTP_STATUS, f"The page answered HTTP {response.status}.")
+    except CdpError as error:
+        raise CaptureError(ErrorCode.UNREACHABLE, f"The page could not be opened ({error}).") from None
+    status = tab.evidence.status
+    if status is not None and status >= 400:
+        raise CaptureError(ErrorCode.HTTP_STATUS, f"The page answered HTTP {status}.")
 
 
-def _navigation_error(spec: CaptureSpec, error: PlaywrightError) -> CaptureError:
-    text = error.message.splitlines()[0]
+def _navigation_error(text: str) -> CaptureError:
     if "ERR_TOO_MANY_REDIRECTS" in text:
         return CaptureError(ErrorCode.REDIRECTS, "The page redirects for ever.")
-    if "Timeout" in text:
-        return CaptureError(ErrorCode.UNREACHABLE, f"The page did not answer within {spec.open_limit_s:g} s.")
-    if "has been closed" in text or "crashed" in text:
-        return CaptureError(ErrorCode.BROWSER_LOST, "The browser went away while opening the page.")
-    reason = next((word for word in text.split() if word.startswith("net::")), "")
-    return CaptureError(ErrorCode.UNREACHABLE, f"The page could not be opened ({reason or text[:120]}).")
+    return CaptureError(ErrorCode.UNREACHABLE, f"The page could not be opened ({text}).")

@@ -41,7 +41,7 @@ class RealtimePacer(_LivePacer):
         self._frames: deque[tuple[float, bytes]] = deque()
         self._held = 0.0
         self._current: bytes | None = None
-        self._acks: set[asyncio.Task[Any]] = set()
+        self._acks: set[asyncio.Future[Any]] = set()
 
     async def hold(self) -> None:
         self._current = await self.picture(**self.spec.shot)
@@ -73,7 +73,7 @@ class RealtimePacer(_LivePacer):
 
     def _received(self, event: dict[str, Any]) -> None:
         self._frames.append((float(event["metadata"]["timestamp"]), base64.b64decode(event["data"])))
-        ack = asyncio.ensure_future(self.tab.cdp.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]}))
+        ack = self.tab.cdp.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
         self._acks.add(ack)
         ack.add_done_callback(self._acks.discard)
         ack.add_done_callback(lambda task: task.cancelled() or task.exception())

@@ -84,14 +84,15 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             await self._advance(start + self._grid((target_us - start) * tick / ticks), "advance")
             await self._tick(interval_us / ticks / 1000, quiet=True)
         await self._advance(target_us, "advance")
-        if self.tab.page.workers:
+        if self.tab.workers:
             await self._let_workers_draw(interval_us / ticks / 1000)
 
     async def _let_workers_draw(self, interval_ms: float) -> None:
         """A worker answers a BeginFrame with a picture that only the next one can show: wait for it in between."""
         await self._tick(interval_ms)
-        for worker in self.tab.page.workers:
-            await self.tab.race(worker.evaluate("0"), WORKER_LIMIT_S, "drawing in a worker")
+        for worker in list(self.tab.workers.values()):
+            answer = worker.send("Runtime.evaluate", {"expression": "0"})
+            await self.tab.race(answer, WORKER_LIMIT_S, "drawing in a worker")
         await self._advance(self._now_us + GRID_US, "advance")
 
     async def _tick(

@@ -1,0 +1,113 @@
+"""Starting and ending Chromium's process tree."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from captures.engine.cdp import Connection
+
+HIGH_FD = 20  # out of the way of the two numbers that Chromium expects its pipe at
+GONE_LIMIT_S = 3.0
+
+
+class Process:
+    """A running Chromium with its profile directory. Ends by itself when our end of the pipe is closed."""
+
+    def __init__(self, pid: int, connection: Connection, profile: Path) -> None:
+        self.pid, self.connection, self.profile = pid, connection, profile
+
+    @classmethod
+    async def start(cls, executable: str, flags: list[str], profiles: str) -> Process:
+        """Raises OSError when the program cannot be started."""
+        profile = make_profile(profiles)
+        to_browser, from_us = _pipe()
+        to_us, from_browser = _pipe()
+        arguments = [
+            executable,
+            *flags,
+            f"--user-data-dir={profile}",
+            "--remote-debugging-pipe",
+            "--no-startup-window",
+        ]
+        try:
+            pid = _spawn(arguments, to_browser, from_browser)
+        except OSError:
+            shutil.rmtree(profile, ignore_errors=True)
+            raise
+        finally:
+            os.close(to_browser)
+            os.close(from_browser)
+        return cls(pid, await Connection.over(to_us, from_us), profile)
+
+    def tree(self) -> list[psutil.Process]:
+        try:
+            root = psutil.Process(self.pid)
+            return [root, *root.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+    async def end(self) -> None:
+        """Kills what is left of the tree, reaps it, and removes the profile."""
+        tree = self.tree()
+        self.connection.close()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        for process in tree:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        await self._reap()
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+    async def _reap(self) -> None:
+        for _ in range(int(GONE_LIMIT_S / 0.02)):
+            if _ended(self.pid):
+                return
+            await asyncio.sleep(0.02)
+
+
+def _ended(pid: int) -> bool:
+    """Whether our child has ended; takes its exit status, so that no zombie stays."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def make_profile(root: str) -> Path:
+    """A fresh profile directory named after this process; those of dead processes are removed on the way."""
+    home = Path(root or tempfile.gettempdir())
+    home.mkdir(parents=True, exist_ok=True)
+    for old in home.glob("oven-browser-*-*"):
+        pid = old.name.split("-")[2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"oven-browser-{os.getpid()}-", dir=home))
+
+
+def _pipe() -> tuple[int, int]:
+    """Both ends with high numbers, closed on exec."""
+    ends = os.pipe()
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, HIGH_FD) for end in ends]
+    for end in ends:
+        os.close(end)
+    return high[0], high[1]
+
+
+def _spawn(arguments: list[str], reads: int, writes: int) -> int:
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_DUP2, reads, 3),
+        (os.POSIX_SPAWN_DUP2, writes, 4),
+    ]
+    return os.posix_spawn(arguments[0], arguments, os.environ, file_actions=actions, setsid=True)
