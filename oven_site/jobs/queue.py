@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import django_rq
+from django.conf import settings
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -19,10 +20,14 @@ PERFORM = "oven_site.jobs.worker.perform"
 GRACE_S = 30
 
 
-@lru_cache(maxsize=8)
 def connection(name: str = "capture.now") -> Redis:
     """One client for this process: workers look for cancellations several times a second."""
-    return cast(Redis, django_rq.get_connection(name))
+    return _client(settings.RQ_QUEUES[name]["URL"])
+
+
+@lru_cache(maxsize=8)
+def _client(url: str) -> Redis:
+    return Redis.from_url(url)
 
 
 def message_id(job: Job) -> str:
