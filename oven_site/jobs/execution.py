@@ -46,6 +46,7 @@ class Execution:
         self.spans: dict[str, int] = {"queue": lifecycle.queue_wait_ms(job)}
         self._lines: list[str] = []
         self._stage, self._percent, self._detail = "starting", 0, ""
+        self._preview: bytes | None = None
         self._sent = 0.0
         self._beaten = time.monotonic()
         self.note(f"Attempt {job.attempt} of {job.max_attempts} on {job.worker}")
@@ -56,7 +57,11 @@ class Execution:
             self._lines.append(f"{timezone.now():%H:%M:%S.%f}"[:-3] + f" {line}")
 
     def report(self, stage: str, percent: int, detail: str = "", **live: Any) -> None:
-        """Progress: at most five a second reach anybody, except that a new stage always does."""
+        """Progress: at most five a second reach anybody, except that a new stage always does.
+
+        `live`: `frames` (done, total) and `preview` (JPEG bytes); a preview that comes in between goes with the next.
+        """
+        self._preview = live.pop("preview", None) or self._preview
         percent = max(percent, self._percent)
         new_stage = stage != self._stage
         self._stage, self._percent, self._detail = stage, percent, detail
@@ -65,7 +70,8 @@ class Execution:
             self.note(f"{stage}: {detail}" if detail else stage)
         if new_stage or now - self._sent >= events.MIN_INTERVAL_S:
             self._sent = now
-            progress.send(self.job, stage=stage, percent=percent, detail=detail, **live)
+            progress.send(self.job, stage=stage, percent=percent, detail=detail, preview=self._preview, **live)
+            self._preview = None
 
     def wait(self, future: Future[T]) -> T:
         """The future's result. Raises Cancelled, Superseded or Released after having ended the future's work."""

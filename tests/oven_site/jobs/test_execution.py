@@ -207,3 +207,14 @@ def test_waiting_ends_when_the_job_is_cancelled(execution: Execution, loop: asyn
         execution.wait(future)
     assert future.cancelled()
     assert time.monotonic() - started < 3
+
+
+def test_a_preview_that_comes_too_early_goes_with_the_next_report(grab: Any, valkey: Any) -> None:
+    from oven_site.live import progress
+
+    execution = Execution(grab())
+    execution.report("capturing", 30)
+    execution.report("capturing", 31, preview=b"jpeg")  # held back: too soon after the first
+    execution.report("encoding", 85)
+    found = progress.read("grab", [execution.job.public_id])[execution.job.public_id]
+    assert found["preview"] == "anBlZw=="
