@@ -24,6 +24,10 @@ def open_small(data: bytes) -> Image.Image:
     if image.format == "JPEG":
         image.draft("RGB", (SMALL, SMALL))
     image.load()
+    return reduce(image)
+
+
+def reduce(image: Image.Image) -> Image.Image:
     factor = min(image.size) // SMALL
     return image.reduce(factor) if factor > 1 else image
 
@@ -44,9 +48,9 @@ class Look:
     _brightest: list[int] = field(default_factory=lambda: [0, 0, 0])
     _mean: tuple[int, int, int] = (0, 0, 0)
 
-    def feed(self, data: bytes) -> Image.Image:
-        """Takes one frame (PNG or JPEG bytes); returns it small, for previews."""
-        small = open_small(data)
+    def feed(self, data: bytes, image: Image.Image | None = None) -> Image.Image:
+        """Takes one frame (PNG or JPEG bytes, and decoded if that has been done); returns it small, for previews."""
+        small = open_small(data) if image is None else reduce(image)
         rgb, extrema = small.convert("RGB"), _alpha_extrema(small)
         self._count(rgb, extrema)
         if self._first_small is None:
@@ -145,7 +149,7 @@ def to_preview(image: Image.Image) -> bytes:
 def flatten(image: Image.Image, color: tuple[int, int, int] = (0, 0, 0)) -> Image.Image:
     """RGB, with transparent parts on `color`."""
     if image.mode != "RGBA":
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     ground = Image.new("RGB", image.size, color)
     ground.paste(image, mask=image.getchannel("A"))
     return ground

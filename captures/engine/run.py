@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from captures.engine.cdp import CdpError
-from captures.engine.encode import Encoder, encode_poster, encode_still, encoder_for
+from captures.engine.encode import Encoder, Frame, encode_poster, encode_still, encoder_for
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.look import Look, to_preview
 from captures.engine.pace import Pacer
@@ -108,18 +108,21 @@ class Run:
     async def _consume(self, queue: asyncio.Queue[bytes | None], encoder: Encoder | None) -> None:
         if encoder is not None:
             await encoder.start()
-        while (frame := await queue.get()) is not None:
-            looking = self._in_thread(self._look_at, frame, self._preview_due())
+        while (data := await queue.get()) is not None:
+            frame = Frame(data)
+            preview = await self._in_thread(self._take, frame, encoder, self._preview_due())
             if encoder is not None:
-                await encoder.add(frame)
-            preview = await looking
+                await encoder.pipe(frame)
             done = self.look.frames
             percent = 30 + round(50 * done / self._wanted)
             detail = f"Frame {done}/{self._wanted}"
             self.report(Progress("capturing", percent, detail, done, self._wanted, preview))
 
-    def _look_at(self, frame: bytes, preview: bool) -> bytes | None:
-        small = self.look.feed(frame)
+    def _take(self, frame: Frame, encoder: Encoder | None, preview: bool) -> bytes | None:
+        """Encodes a frame and looks at it: both with the same pixels."""
+        if encoder is not None:
+            encoder.encode(frame)
+        small = self.look.feed(frame.data, frame.decoded)
         return to_preview(small) if preview else None
 
     async def _refuse_undrawn(self) -> None:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import io
 from abc import ABC, abstractmethod
 from pathlib import Path
+
+from PIL import Image
 
 from captures.engine.spec import CaptureSpec
 
 
+class Frame:
+    """A captured frame: its bytes (PNG or JPEG), and its pixels once somebody has needed them."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.decoded: Image.Image | None = None
+
+    @property
+    def image(self) -> Image.Image:
+        if self.decoded is None:
+            self.decoded = Image.open(io.BytesIO(self.data))
+            self.decoded.load()
+        return self.decoded
+
+
 class Encoder(ABC):
-    """Takes frames (PNG or JPEG bytes) in order and writes `path`."""
+    """Takes frames in order, each by `encode` and by `pipe`, and writes `path`."""
 
     def __init__(self, spec: CaptureSpec, path: Path) -> None:
         self.spec, self.path = spec, path
@@ -19,8 +37,11 @@ class Encoder(ABC):
     async def start(self) -> None:
         """Gets ready; called while the page still loads."""
 
-    @abstractmethod
-    async def add(self, frame: bytes) -> None: ...
+    def encode(self, frame: Frame) -> None:  # noqa: B027 - an encoder needs one of the two
+        """Takes a frame; called on the run's working thread."""
+
+    async def pipe(self, frame: Frame) -> None:  # noqa: B027
+        """Takes a frame; called on the event loop."""
 
     @abstractmethod
     async def finish(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from fractions import Fraction
 
-from captures.engine.encode.base import Encoder
+from captures.engine.encode.base import Encoder, Frame
 from captures.engine.errors import CaptureError, ErrorCode
 
 FINISH_LIMIT_S = 30.0
@@ -32,10 +32,10 @@ class Mp4Encoder(Encoder):
         except FileNotFoundError:
             raise CaptureError(ErrorCode.ENCODE, "ffmpeg is not installed: run bin/oven setup.") from None
 
-    async def add(self, frame: bytes) -> None:
+    async def pipe(self, frame: Frame) -> None:
         assert self._process is not None and self._process.stdin is not None
         try:
-            self._process.stdin.write(frame)
+            self._process.stdin.write(frame.data)
             await self._process.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             raise await self._failure() from None

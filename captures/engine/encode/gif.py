@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import GifImagePlugin, Image, ImageChops
 
-from captures.engine.encode.base import Encoder, duration_at
+from captures.engine.encode.base import Encoder, Frame, duration_at
 from captures.engine.look import flatten
 from captures.engine.spec import CaptureSpec
 
@@ -31,10 +29,6 @@ class GifEncoder(Encoder):
     async def start(self) -> None:
         self._file = self.path.open("wb")
 
-    async def add(self, frame: bytes) -> None:
-        await asyncio.to_thread(self._write, frame)
-        self.frames += 1
-
     async def finish(self) -> None:
         assert self._file is not None
         self._file.write(TRAILER)
@@ -44,9 +38,9 @@ class GifEncoder(Encoder):
         if self._file is not None:
             self._file.close()
 
-    def _write(self, frame: bytes) -> None:
+    def encode(self, frame: Frame) -> None:
         assert self._file is not None
-        image = decode(frame, self.spec.pixel_size)
+        image = fitted(frame.image, self.spec.pixel_size)
         box = (0, 0, *image.size)
         if self._previous is None:
             self._file.write(_header(image.size))
@@ -57,10 +51,11 @@ class GifEncoder(Encoder):
         blocks = GifImagePlugin.getdata(part, box[:2], duration=delay * 10, disposal=1, include_color_table=True)
         self._file.writelines(blocks)
         self._previous = image
+        self.frames += 1
 
 
-def decode(frame: bytes, size: tuple[int, int]) -> Image.Image:
-    image = flatten(Image.open(io.BytesIO(frame)))
+def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    image = flatten(image)
     return image if image.size == size else image.resize(size, Image.Resampling.NEAREST)
 
 

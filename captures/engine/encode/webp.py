@@ -6,14 +6,13 @@ In this process, because starting ffmpeg costs as much as encoding ten frames.
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from PIL import Image
 
-from captures.engine.encode.base import Encoder, duration_at
+from captures.engine.encode.base import Encoder, Frame, duration_at
 from captures.engine.look import flatten
 from captures.engine.spec import CaptureSpec
 
@@ -33,10 +32,6 @@ class WebpEncoder(Encoder):
         self._file = self.path.open("wb")
         self._file.write(_head(self.spec))
 
-    async def add(self, frame: bytes) -> None:
-        await asyncio.to_thread(self._write, frame)
-        self.frames += 1
-
     async def finish(self) -> None:
         assert self._file is not None
         end = self._file.tell()
@@ -48,19 +43,19 @@ class WebpEncoder(Encoder):
         if self._file is not None:
             self._file.close()
 
-    def _write(self, frame: bytes) -> None:
+    def encode(self, frame: Frame) -> None:
         assert self._file is not None
-        if frame != self._previous[0]:
-            self._previous = frame, encode_frame(self.spec, frame)
+        if frame.data != self._previous[0]:
+            self._previous = frame.data, encode_frame(self.spec, frame.image)
         width, height = self.spec.pixel_size
         duration = duration_at(self.frames, self.spec.playback_fps, 1000)
         place = b"".join(value.to_bytes(3, "little") for value in (0, 0, width - 1, height - 1, duration))
         self._file.write(_chunk(b"ANMF", place + bytes([DO_NOT_BLEND]) + self._previous[1]))
+        self.frames += 1
 
 
-def encode_frame(spec: CaptureSpec, frame: bytes) -> bytes:
+def encode_frame(spec: CaptureSpec, image: Image.Image) -> bytes:
     """The picture's chunks (`VP8 `, or `ALPH` and `VP8 `) without their container."""
-    image: Image.Image = Image.open(io.BytesIO(frame))
     image = image if spec.transparent else flatten(image)
     if image.size != spec.pixel_size:
         image = image.resize(spec.pixel_size, Image.Resampling.NEAREST)
