@@ -30,7 +30,7 @@ LOGGING = {
     "loggers": {
         "oven_site": {"level": "INFO"},
         "captures": {"level": "INFO"},
-        "django_structlog": {"level": "WARNING"},
+        "django_structlog": {"level": "ERROR"},
         "rq": {"level": "WARNING"},
     },
 }
