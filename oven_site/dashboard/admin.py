@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -28,6 +28,7 @@ from oven_site.jobs.states import Lane, State
 CHIPS = {state: state.color for state in State}
 LANE_CHIPS = {lane: lane.color for lane in Lane}
 COUNT_CEILING = 100_000
+NO_PICTURE = mark_safe('<span class="oven-thumb oven-thumb--none" aria-hidden="true"></span>')
 AUDIT_EACH = 200  # above this many objects one line says it for all
 
 
@@ -107,7 +108,7 @@ def dialog(title: str, description: str, submit: str) -> ActionDialog:
 def picture(poster: str, playing: str, mime: str, alt: str, large: bool = False) -> SafeString:
     """A still that plays while pointed at (see admin.js)."""
     if not poster:
-        return format_html('<span class="oven-thumb oven-thumb--none" aria-hidden="true"></span>')
+        return NO_PICTURE
     size = "oven-thumb--large" if large else ""
     return format_html(
         '<img class="oven-thumb {}" src="{}" data-play="{}" data-mime="{}" alt="{}" loading="lazy" tabindex="0">',
