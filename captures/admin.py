@@ -14,23 +14,10 @@ from unfold.decorators import action, display
 
 from captures import jobs
 from captures.models import FrozenPiece, Grab
-from captures.requests import BadRequest, check_piece
-from oven_site.dashboard.admin import (
-    CHIPS,
-    LANE_CHIPS,
-    CappedPaginator,
-    HistoryAdmin,
-    ago,
-    audit,
-    dialog,
-    duration,
-    model_link,
-    picture,
-    size,
-)
-from oven_site.jobs import lifecycle
-from oven_site.jobs.admin import attempts_panel, span_rows
-from oven_site.jobs.models import Attempt
+from captures.requests import check_piece
+from oven_site.contract import BadRequest
+from oven_site.dashboard.admin import CappedPaginator, ago, audit, dialog, picture, size
+from oven_site.jobs.admin import JobAdmin, Refused
 
 RESULT_FIELDS = ("pixels", "weight", "still_reason", "blank", "mode", "ready", "ready_ms", "spans_panel")
 RECORD_FIELDS = (
@@ -41,16 +28,11 @@ AGAIN = dialog("Grab again?", "A new row is made; a capture still in the cache a
 ANEW = dialog(
     "Capture anew?", "The piece is captured without the cache, and replaces what is cached.", "Capture anew"
 )
-CANCEL = dialog("Cancel this grab?", "Waiting work ends at once, running work within two seconds.", "Cancel the grab")
 UNFREEZE = dialog("Unfreeze it?", "It leaves the list; a later grab that does not move lists it again.", "Unfreeze")
 
 
-class Refused(ValueError):
-    """This row does not allow that."""
-
-
 @admin.register(Grab)
-class GrabAdmin(HistoryAdmin):
+class GrabAdmin(JobAdmin):
     list_display = ("thumb", "name", "state_chip", "outcome", "lane_chip", "source", "took", "weight", "when")
     list_display_links = ("name",)
     list_filter = ("state", "format", "error_code", "source", "still_reason", "mode", "lane", "blank")
@@ -92,14 +74,6 @@ class GrabAdmin(HistoryAdmin):
         shape = f"{grab.format} {grab.out_width}×{grab.out_height}"
         return format_html('<b class="oven-name">{}</b><br><span class="oven-dim">{}</span>', grab.piece, shape)
 
-    @display(description="State", label=CHIPS, ordering="state")
-    def state_chip(self, grab: Grab) -> tuple[str, str]:
-        return grab.state, grab.get_state_display()
-
-    @display(description="Lane", label=LANE_CHIPS, ordering="lane")
-    def lane_chip(self, grab: Grab) -> tuple[str, str]:
-        return grab.lane, grab.get_lane_display()
-
     @display(description="Outcome")
     def outcome(self, grab: Grab) -> str:
         if grab.error_message:
@@ -107,14 +81,6 @@ class GrabAdmin(HistoryAdmin):
         notes = [grab.still_reason and f"a still: {grab.still_reason}", grab.blank and "all black"]
         notes.append(grab.mode if grab.mode not in ("", "virtual") else "")
         return ", ".join(note for note in notes if note) or grab.detail
-
-    @display(description="Asked", ordering="created_at")
-    def when(self, grab: Grab) -> SafeString | str:
-        return ago(grab.created_at)
-
-    @display(description="Took", ordering="ended_at")
-    def took(self, grab: Grab) -> str:
-        return duration(grab.duration_ms)
 
     @display(description="Bytes", ordering="artifact__bytes")
     def weight(self, grab: Grab) -> str:
@@ -125,10 +91,6 @@ class GrabAdmin(HistoryAdmin):
         frames = f", {grab.artifact.frames} frames" if grab.artifact and grab.artifact.frames else ""
         return f"{grab.out_width}×{grab.out_height}{frames}"
 
-    @display(description="Error")
-    def error(self, grab: Grab) -> str:
-        return f"{grab.error_message} ({grab.error_code})" if grab.error_code else "–"
-
     @display(description="Address")
     def link(self, grab: Grab) -> SafeString | str:
         return format_html('<a class="oven-link" href="{0}">{0}</a>', grab.cdn_url) if grab.cdn_url else "–"
@@ -136,21 +98,6 @@ class GrabAdmin(HistoryAdmin):
     @display(description="Asked for")
     def requested(self, grab: Grab) -> str:
         return ", ".join(f"{name} {value}" for name, value in grab.spec.items() if value not in (None, "", False))
-
-    @display(description="Again of")
-    def again_link(self, grab: Grab) -> SafeString | str:
-        return model_link(grab.again_of)
-
-    @display(description="Time spent")
-    def spans_panel(self, grab: Grab) -> SafeString | str:
-        from django.template.loader import render_to_string
-
-        return render_to_string("oven/admin/spans.html", {"spans": span_rows(grab.spans)}) if grab.spans else "–"
-
-    @display(description=" ")
-    def attempts(self, grab: Grab) -> SafeString:
-        rows = Attempt.objects.filter(kind=grab.kind, job_pk=grab.pk).order_by("-number")
-        return format_html("{}", attempts_panel(list(rows)))
 
     # --- actions on a selection or the whole filter ---
 
@@ -161,10 +108,6 @@ class GrabAdmin(HistoryAdmin):
     @action(description="Grab again without the cache", permissions=["steer"])
     def again_without_cache(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
         self._again(request, grabs.iterator(), skip_cache=True)
-
-    @action(description="Cancel", permissions=["steer"])
-    def cancel(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
-        self._cancel(request, grabs.iterator())
 
     # --- the same on one row ---
 
@@ -178,11 +121,6 @@ class GrabAdmin(HistoryAdmin):
         self._again(request, Grab.objects.filter(pk=object_id), skip_cache=True)
         return self.back_to_list()
 
-    @action(description="Cancel", icon="cancel", permissions=["steer"], url_path="cancel", dialog=CANCEL)
-    def cancel_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        self._cancel(request, Grab.objects.filter(pk=object_id))
-        return self.back_to_list()
-
     def _again(self, request: HttpRequest, grabs: Any, skip_cache: bool) -> None:
         def call(grab: Grab) -> None:
             if grab.active:
@@ -194,15 +132,6 @@ class GrabAdmin(HistoryAdmin):
 
         done = "asked for again" + (" without the cache" if skip_cache else "")
         self.act_on_each(request, grabs, call, done, "left out: still active, or the queue is full")
-
-    def _cancel(self, request: HttpRequest, grabs: Any) -> None:
-        def call(grab: Grab) -> None:
-            try:
-                lifecycle.cancel(grab)
-            except lifecycle.StateMismatch:
-                raise Refused from None
-
-        self.act_on_each(request, grabs, call, "cancelled", "left out: they have ended")
 
 
 @admin.register(FrozenPiece)

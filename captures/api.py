@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from ninja import Router
 
@@ -18,12 +16,13 @@ from captures.engine.spec import Format
 from captures.jobs import Asked, QueueFull, ask, unfreeze
 from captures.models import Grab
 from captures.placeholder import placeholder
-from captures.requests import BadRequest, GrabRequest, flag, parse
+from captures.requests import GrabRequest, flag, parse
 from captures.schemas import GET_PARAMETERS, GRAB_RESPONSES, POST_BODY
 from oven_site.access.callers import Caller, Refused, caller_of
 from oven_site.access.models import Scope
 from oven_site.artifacts.stores import redirect_url, stream
-from oven_site.contract import MAX_BODY, error, not_found
+from oven_site.contract import error, json_body, not_found
+from oven_site.jobs import board, registry
 from oven_site.jobs.states import State
 from oven_site.jobs.waiting import wait_ended
 
@@ -146,11 +145,12 @@ async def _baking(wish: GrabRequest) -> HttpResponse | None:
 
 def _place(grab: Grab) -> tuple[int, int]:
     """Position in the queue (0 while running) and the estimated wait in ms."""
-    waiting = [other.pk for other in shapes.waiting_in_order()]
+    kind = registry.get("grab")
+    waiting = [other.pk for other in board.waiting(kind)]
     if grab.pk not in waiting:
         return 0, RUNNING_WAIT_MS
     position = waiting.index(grab.pk) + 1
-    return position, shapes.estimated_wait_ms(position, shapes.workers())
+    return position, board.estimated_wait_ms(position, board.workers(kind), board.mean_duration_ms(kind))
 
 
 @router.get("/grab-status", summary="Grabs: running, waiting, recent, progress")
@@ -180,21 +180,6 @@ async def delete_frozen(request: HttpRequest, piece: str) -> dict[str, Any]:
     (await caller_of(request)).require(Scope.STEER)
     await sync_to_async(unfreeze)(piece)
     return {"success": True, "piece": piece}
-
-
-def json_body(request: HttpRequest) -> dict[str, Any]:
-    """The JSON object of a body; empty for any other type. Raises BadRequest when it is malformed."""
-    if len(request.body) > MAX_BODY:  # of a length that was not said
-        raise RequestDataTooBig
-    if request.content_type != "application/json" or not request.body:
-        return {}
-    try:
-        body = json.loads(request.body)
-    except ValueError:
-        raise BadRequest("body", "body: this is not valid JSON.") from None
-    if not isinstance(body, dict):
-        raise BadRequest("body", "body: a JSON object is needed.")
-    return body
 
 
 def _raw_segments(request: HttpRequest) -> int | None:

@@ -18,6 +18,8 @@ class CapturesConfig(AppConfig):
                 pool="capture",
                 runner="captures.running.run",
                 time_limit_s=150,
+                related=("artifact",),
+                housekeep="captures.jobs.housekeep",
             )
         )
         snapshot.provide("grab", shapes.status_parts)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +17,7 @@ from captures.models import FrozenPiece, Grab
 from captures.requests import GrabRequest, slug
 from oven_site.artifacts import stores
 from oven_site.jobs import lifecycle
-from oven_site.jobs.states import RUNNING, WAITING, Lane
+from oven_site.jobs.states import WAITING, Lane
 from oven_site.live import events
 
 log = logging.getLogger(__name__)
@@ -147,7 +145,7 @@ def unfreeze(piece: str) -> bool:
 
 
 def housekeep() -> dict[str, int]:
-    """Deletes the files of expired captures (their rows stay as history) and scratch that nobody owns any more."""
+    """Deletes the files of expired captures (their rows stay as history)."""
     dropped = 0
     listed = set(FrozenPiece.objects.exclude(preview="").values_list("preview", flat=True))
     for artifact in stores.expired(timezone.now()).iterator():
@@ -159,15 +157,4 @@ def housekeep() -> dict[str, int]:
             log.warning("expired %s not deleted: %s", artifact, error)
             continue
         dropped += 1
-    return {"expired": dropped, "scratch": _sweep_scratch()}
-
-
-def _sweep_scratch() -> int:
-    root = Path(settings.OVEN_DATA) / "scratch"
-    found = list(root.glob("*-*"))  # before the look at the rows: a job that starts in between keeps its own
-    rows = Grab.objects.filter(state__in=RUNNING)
-    running = {str(pk) for pk in rows.values_list("pk", flat=True)}
-    orphans = [path for path in found if path.name.split("-")[0] not in running]
-    for path in orphans:
-        shutil.rmtree(path, ignore_errors=True)
-    return len(orphans)
+    return {"expired": dropped}

@@ -71,13 +71,6 @@ class Grab(Job):
     def poster_url(self) -> str:
         return public_url("art", self.poster) if self.poster else ""
 
-    @property
-    def duration_ms(self) -> int | None:
-        """From being asked for to its end."""
-        if self.ended_at is None:
-            return None
-        return round((self.ended_at - self.created_at).total_seconds() * 1000)
-
     def facts(self) -> dict[str, Any]:
         """For live pages."""
         return {

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from django.conf import settings
 
 from captures.engine.spec import CaptureSpec, Format
+from oven_site.contract import BadRequest
 
 SIDE = (32, 1000)
 DURATION_MS = (1, 30_000)
@@ -32,14 +33,6 @@ _DOMAIN_END = re.compile(r"\.(com|net|org|io|dev|app|xyz|co)$", re.IGNORECASE)
 _WEB_PAGE = re.compile(r"^https?://", re.IGNORECASE)
 _REFUSED = ("sundarakarma",)
 _PIECE_CHARS = re.compile(r"[\w$@~.\-+!*'(),:;=/ ]+", re.UNICODE)
-
-
-class BadRequest(ValueError):
-    """One field is wrong: its name, a sentence, and what would be right."""
-
-    def __init__(self, field: str, message: str, valid: object = None) -> None:
-        super().__init__(message)
-        self.field, self.message, self.valid = field, message, valid
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from captures.requests import GrabRequest
 from oven_site.artifacts import stores
 from oven_site.artifacts.models import Artifact
 from oven_site.egress.policy import decide
-from oven_site.jobs import lifecycle
+from oven_site.jobs import lifecycle, scratch
 from oven_site.jobs.execution import Execution
 from oven_site.live import events
 
@@ -67,21 +65,17 @@ def run(execution: Execution) -> None:
     """Runs a claimed Grab: captures into scratch, stores, then publishes by one conditional update."""
     grab: Grab = execution.job
     wish = GrabRequest.from_json(grab.spec)
-    root = Path(settings.OVEN_DATA) / "scratch"
-    root.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f"{grab.pk}-", dir=root))
     events.log("capture", f"{grab}: capturing {grab.title}")
     try:
         _refuse_closed(wish)
-        result = execution.wait(engine().capture(wish.to_spec(), scratch, _reporter(execution)))
-        _conclude(execution, grab, wish, result)
+        with scratch.directory(grab) as place:
+            result = execution.wait(engine().capture(wish.to_spec(), place, _reporter(execution)))
+            _conclude(execution, grab, wish, result)
     except CaptureError as error:
         _record_failure(execution, grab, error)
     except stores.StoreError as error:
         execution.note(f"store: {error}")
         lifecycle.fail(grab, "store", "The picture could not be stored.", retry=True, spans=execution.spans)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _refuse_closed(wish: GrabRequest) -> None:

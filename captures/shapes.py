@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from captures.engine.spec import PREVIEW_SIDE
 from captures.models import FrozenPiece, Grab
-from oven_site.jobs.states import ENDED, RUNNING, WAITING, Lane, State
+from oven_site.jobs import board, registry
+from oven_site.jobs.states import ENDED, RUNNING, State
 from oven_site.live import progress
 from oven_site.live.events import epoch_ms
 
 RECENT = 20
-DEFAULT_WAIT_MS = 30_000
 IDLE_PROGRESS: dict[str, Any] = {
     "piece": None,
     "format": None,
@@ -84,64 +83,32 @@ def progress_record(grab: Grab, live: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def waiting_in_order() -> list[Grab]:
-    """The queue as it will be served: by lane, then by age."""
-    waiting = Grab.objects.filter(state__in=WAITING).order_by("id")[: settings.OVEN_QUEUE_CEILING]
-    order = {lane: rank for rank, lane in enumerate(Lane.values)}
-    return sorted(waiting, key=lambda grab: (order[grab.lane], grab.pk))
-
-
-def mean_duration_ms() -> int:
-    """Of the last ten good captures, from their start (waiting does not count)."""
-    rows = Grab.objects.filter(state=State.COMPLETE).order_by("-id").values_list("started_at", "ended_at")[:10]
-    spans = [(end - start).total_seconds() * 1000 for start, end in rows if start and end]
-    return round(sum(spans) / len(spans)) if spans else DEFAULT_WAIT_MS
-
-
-def estimated_wait_ms(position: int, workers: int, mean_ms: int | None = None) -> int:
-    mean_ms = mean_duration_ms() if mean_ms is None else mean_ms
-    return mean_ms * -(-position // max(1, workers))
-
-
-def workers() -> int:
-    """Capture workers that are alive."""
-    from oven_site.jobs.worker import workers_of
-
-    try:
-        return max(1, workers_of("capture"))
-    except Exception:  # the count only shapes an estimate
-        return 1
-
-
 def queue_records(waiting: list[Grab], count: int) -> list[dict[str, Any]]:
-    mean = mean_duration_ms() if waiting else 0
     return [
         {
             "position": position,
             "piece": grab.piece,
             "format": grab.format,
             "addedAt": epoch_ms(grab.created_at),
-            "estimatedWait": estimated_wait_ms(position, count, mean),
+            "estimatedWait": wait,
             "id": grab.public_id,
             "lane": grab.lane,
         }
-        for position, grab in enumerate(waiting, 1)
+        for position, (grab, wait) in enumerate(
+            zip(waiting, board.waits(registry.get("grab"), waiting, count), strict=True), 1
+        )
     ]
-
-
-def with_artifacts(grabs: QuerySet[Grab]) -> QuerySet[Grab]:
-    return grabs.select_related("artifact")
 
 
 def grab_status() -> dict[str, Any]:
     """The whole of /grab-status."""
-    running = list(with_artifacts(Grab.objects.filter(state__in=RUNNING)).order_by("id"))
-    waiting = waiting_in_order()
+    kind = registry.get("grab")
+    running, waiting = board.running(kind), board.waiting(kind)
     shown = {grab.pk for grab in [*running, *waiting]}  # one that ends in this very moment is in one place only
-    recent = with_artifacts(Grab.objects.filter(state__in=ENDED)).order_by("-ended_at")[:RECENT]
+    recent = board.recent(kind, RECENT)
     live = progress.read("grab", [grab.public_id for grab in running])
     by_id = {g.public_id: progress_record(g, live[g.public_id]) for g in running if g.public_id in live}
-    count = workers()
+    count = board.workers(kind)
     return {
         "active": [grab_record(g, live.get(g.public_id, {}).get("stage", "")) for g in running]
         + [grab_record(g) for g in waiting],
@@ -153,7 +120,7 @@ def grab_status() -> dict[str, Any]:
     }
 
 
-def status_parts() -> dict[str, Any]:
+def status_parts(private: bool = False) -> dict[str, Any]:
     """What /status and /ws carry of grabs."""
     status = grab_status()
     grabs = {"active": status["active"], "recent": status["recent"], "queue": status["queue"], "ipfsThumbs": {}}

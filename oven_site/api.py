@@ -13,10 +13,11 @@ from django.utils import timezone
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from bakes.api import router as bakes_router
 from captures.api import router as captures_router
-from captures.requests import BadRequest
-from oven_site.access.callers import Refused
-from oven_site.contract import error, too_large
+from oven_site.access.callers import Refused, caller_of
+from oven_site.access.models import Scope
+from oven_site.contract import BadRequest, error, too_large
 from oven_site.jobs import registry
 from oven_site.live import snapshot
 from oven_site.live.events import job_view
@@ -42,6 +43,7 @@ api = OvenAPI(
     openapi_url="/docs/openapi.json",
 )
 api.add_router("", captures_router)
+api.add_router("", bakes_router)
 
 
 @api.get("/health", tags=["service"], summary="Is the web process alive")
@@ -51,7 +53,9 @@ async def health(request: HttpRequest) -> dict[str, str]:
 
 @api.get("/status", tags=["service"], summary="Bakes and grabs: waiting, running, recent")
 async def status(request: HttpRequest) -> JsonResponse:
-    return JsonResponse(await sync_to_async(snapshot.state)())
+    caller = await caller_of(request)
+    private = caller.staff or Scope.BAKE in caller.scopes
+    return JsonResponse(await sync_to_async(snapshot.state)(private))
 
 
 @api.get("/status/{job_id}", tags=["service"], summary="One job of any kind")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -23,7 +24,18 @@ CORS = {
     ),
 }
 # First segments of the contract, answered in any case.
-SEGMENTS = {"health", "status", "grab", "grab-status", "grab-cleanup", "grab-clear", "api", "docs", "files"}
+SEGMENTS = {
+    *("health", "status", "grab", "grab-status", "grab-cleanup", "grab-clear", "api", "docs", "files"),
+    *("bake", "bake-status", "bake-complete", "bake-incoming"),
+}
+
+
+class BadRequest(ValueError):
+    """One field is wrong: its name, a sentence, and what would be right."""
+
+    def __init__(self, field: str, message: str, valid: object = None) -> None:
+        super().__init__(message)
+        self.field, self.message, self.valid = field, message, valid
 
 
 class ContractMiddleware:
@@ -76,6 +88,21 @@ def _normalise(request: HttpRequest, first: str) -> None:
     request.path_info = request.path = path
     if request.method == "HEAD":  # the server leaves the body out
         request.method = "GET"
+
+
+def json_body(request: HttpRequest) -> dict[str, Any]:
+    """The JSON object of a body; empty for any other type. Raises BadRequest when it is malformed."""
+    if len(request.body) > MAX_BODY:  # of a length that was not said
+        raise RequestDataTooBig
+    if request.content_type != "application/json" or not request.body:
+        return {}
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        raise BadRequest("body", "body: this is not valid JSON.") from None
+    if not isinstance(body, dict):
+        raise BadRequest("body", "body: a JSON object is needed.")
+    return body
 
 
 def with_cors(response: R) -> R:

@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "oven_site.access",
     "oven_site.dashboard",
     "captures",
+    "bakes",
 ]
 MIDDLEWARE = [
     "oven_site.contract.ContractMiddleware",
@@ -110,13 +111,13 @@ else:
 # --- Queue and live events ------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default=f"unix://{OVEN_DATA / 'run' / 'valkey.sock'}?db=0")
 LANES = ("keep", "now", "batch")
-CAPTURE_QUEUES = [f"capture.{lane}" for lane in LANES]
+POOLS = ("capture", "bake", "deliver")
 LIGHT_QUEUE = "light"
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 180, "SERIALIZER": "rq.serializers.JSONSerializer"}
-    for name in [*CAPTURE_QUEUES, LIGHT_QUEUE]
+    for name in [*(f"{pool}.{lane}" for pool in POOLS for lane in LANES), LIGHT_QUEUE]
 }
-RQ = {"WORKER_CLASS": "oven_site.jobs.worker.LightWorker", "COMMIT_MODE": "auto"}
+RQ = {"WORKER_CLASS": "oven_site.jobs.worker.ForkWorker", "COMMIT_MODE": "auto"}
 RQ_SHOW_ADMIN_LINK = True
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
@@ -126,6 +127,10 @@ CHANNEL_LAYERS = {
 OVEN_PUBLIC_URL = env.str("OVEN_PUBLIC_URL", default="")  # of the web process, for absolute links
 OVEN_ART_BASE_URL = env.str("OVEN_ART_BASE_URL", default="")  # a CDN in front of the store
 OVEN_BLOBS_BASE_URL = env.str("OVEN_BLOBS_BASE_URL", default="")
+
+
+# Keys in `art` never change their content; a tape that is baked again keeps its key.
+STORE_CACHE_CONTROL = {"art": "public, max-age=604800", "blobs": "public, max-age=60"}
 
 
 def _store(name: str) -> dict[str, object]:
@@ -147,7 +152,7 @@ def _store(name: str) -> dict[str, object]:
             "addressing_style": env.str(f"{prefix}_S3_ADDRESSING", default="auto"),
             "querystring_auth": False,
             "file_overwrite": True,
-            "object_parameters": {"CacheControl": "public, max-age=604800"},
+            "object_parameters": {"CacheControl": STORE_CACHE_CONTROL[name]},
         },
     }
 
@@ -201,6 +206,20 @@ OVEN_WAIT_S = env.float("OVEN_WAIT_S", default=90.0)  # a request waits this lon
 OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500)
 OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0)  # a capture answers repeats for so long
 OVEN_RENDER_VERSION = env.str("OVEN_RENDER_VERSION", default="v1")
+
+# --- Bakes ----------------------------------------------------------------------------------------------------------
+OVEN_CALLBACK_SECRET = env.str("OVEN_CALLBACK_SECRET", default="")  # none: nobody may bake
+OVEN_WEBHOOK_KEYS = env.list("OVEN_WEBHOOK_KEYS", default=[])  # whsec_..., newest first
+OVEN_TAPE_ORIGINS = env.list("OVEN_TAPE_ORIGINS", default=["https://*.digitaloceanspaces.com"])
+OVEN_CALLBACK_ORIGINS = env.list("OVEN_CALLBACK_ORIGINS", default=[])  # the piece site always
+OVEN_TAPE_MAX_MB = env.int("OVEN_TAPE_MAX_MB", default=256)
+OVEN_TAPE_MAX_S = env.float("OVEN_TAPE_MAX_S", default=120.0)
+OVEN_TAPE_DOWNLOAD_S = env.float("OVEN_TAPE_DOWNLOAD_S", default=120.0)
+OVEN_CALLBACK_WAIT_S = env.float("OVEN_CALLBACK_WAIT_S", default=30.0)  # for one answer
+OVEN_CALLBACK_DELAYS_S = [
+    float(text)
+    for text in env.list("OVEN_CALLBACK_DELAYS_S", default=["5", "30", "120", "600", "3600", "21600", "86400"])
+]
 
 # --- Jobs -----------------------------------------------------------------------------------------------------------
 OVEN_MAX_ATTEMPTS = env.int("OVEN_MAX_ATTEMPTS", default=3)

@@ -142,7 +142,7 @@ class Run:
         reason = self._still_reason()
         with self._span("encode"):
             self.report(Progress("encoding", 85, f"Writing {spec.format}", look.frames, self._wanted))
-            if encoder is not None and (not reason or spec.format is Format.MP4):
+            if encoder is not None and (not reason or spec.always_moves):
                 await encoder.finish()
             else:
                 if encoder is not None:
@@ -157,7 +157,7 @@ class Run:
             format=spec.format,
             width=width,
             height=height,
-            frames=1 if reason and spec.format is not Format.MP4 else look.frames,
+            frames=1 if reason and not spec.always_moves else look.frames,
             size=self.path.stat().st_size,
             mode=self.pacer.mode,
             ready=ready,

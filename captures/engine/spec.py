@@ -7,8 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from captures.engine.errors import CaptureError, ErrorCode
+
+if TYPE_CHECKING:
+    from captures.engine.encode.base import Encoder
 
 PREVIEW_SIDE = 128  # pixels of the square live previews
 
@@ -80,6 +84,7 @@ class CaptureSpec:
     open_limit_s: float = 15.0  # wall time until the document starts to arrive
     deadline_s: float = 60.0  # wall time for everything
     memory_limit_mb: int = 1024  # of the page's own process
+    sink: Callable[[CaptureSpec, Path], Encoder] | None = None  # takes the frames, as PNG, instead of a format
     modes: tuple[Mode, ...] = (Mode.VIRTUAL, Mode.INJECTED, Mode.PLAIN, Mode.REALTIME, Mode.STILL)
 
     def __post_init__(self) -> None:
@@ -101,13 +106,18 @@ class CaptureSpec:
         return max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale))
 
     @property
+    def always_moves(self) -> bool:
+        """Whether the file is an animation even when the piece stands still."""
+        return self.format is Format.MP4 or self.sink is not None
+
+    @property
     def settle_wait_ms(self) -> int:
         return self.settle_ms if self.format.animated else self.settle_still_ms
 
     @property
     def shot(self) -> dict[str, object]:
         """Parameters of one screenshot: JPEG where the encoder is lossy and opaque anyway, else PNG."""
-        if self.transparent or self.format in (Format.PNG, Format.GIF):
+        if self.transparent or self.sink or self.format in (Format.PNG, Format.GIF):
             return {"format": "png", "optimizeForSpeed": True}
         return {"format": "jpeg", "quality": 95, "optimizeForSpeed": True}
 

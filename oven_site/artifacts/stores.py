@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -74,6 +74,12 @@ def public_url(store: str, key: str) -> str:
     if not isinstance(storage, FileSystemStorage):
         return storage.url(key)
     return f"{settings.OVEN_PUBLIC_URL.rstrip('/')}/files/{store}/{quote(key)}"
+
+
+def public_origin(store: str) -> str:
+    """Scheme and host of a store's public addresses; empty when they are paths on this host."""
+    parts = urlsplit(public_url(store, "any"))
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def redirect_url(store: str, key: str) -> str:

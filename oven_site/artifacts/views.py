@@ -7,6 +7,7 @@ import re
 from email.utils import formatdate
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 
@@ -18,7 +19,7 @@ TYPES.add_type("image/webp", ".webp")  # Python 3.11 knows it only where the mac
 
 
 async def serve(request: HttpRequest, store: str, key: str) -> HttpResponseBase:
-    """One file of a store that is a directory. Keys never change their content: cached for a week."""
+    """One file of a store that is a directory."""
     try:
         path = await sync_to_async(local_path)(store, key) if store in STORES else None
     except SuspiciousFileOperation:
@@ -30,7 +31,7 @@ async def serve(request: HttpRequest, store: str, key: str) -> HttpResponseBase:
     headers = {
         "ETag": etag,
         "Last-Modified": formatdate(stat.st_mtime, usegmt=True),
-        "Cache-Control": "public, max-age=604800",
+        "Cache-Control": settings.STORE_CACHE_CONTROL[store],
         "Accept-Ranges": "bytes",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }

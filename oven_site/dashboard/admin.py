@@ -28,6 +28,7 @@ from oven_site.jobs.states import Lane, State
 CHIPS = {state: state.color for state in State}
 LANE_CHIPS = {lane: lane.color for lane in Lane}
 COUNT_CEILING = 100_000
+NBSP = "\N{NO-BREAK SPACE}"
 NO_PICTURE = mark_safe('<span class="oven-thumb oven-thumb--none" aria-hidden="true"></span>')
 AUDIT_EACH = 200  # above this many objects one line says it for all
 
@@ -131,13 +132,13 @@ def ago(moment: datetime | None) -> SafeString | str:
 def duration(ms: int | None) -> str:
     if ms is None:
         return "–"
-    return f"{ms} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+    return f"{ms}{NBSP}ms" if ms < 1000 else f"{ms / 1000:.1f}{NBSP}s"
 
 
 def size(count: int | None) -> str:
     if count is None:
         return "–"
-    return f"{count / 1024:.0f} kB" if count < 1 << 20 else f"{count / (1 << 20):.1f} MB"
+    return f"{count / 1024:.0f}{NBSP}kB" if count < 1 << 20 else f"{count / (1 << 20):.1f}{NBSP}MB"
 
 
 admin.site.unregister(User)

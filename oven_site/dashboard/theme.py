@@ -49,6 +49,13 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Bakes",
+                "items": [
+                    _item("Bakes", "movie", "admin:bakes_bake_changelist"),
+                    _item("Deliveries", "send", "admin:bakes_delivery_changelist"),
+                ],
+            },
+            {
                 "title": "Records",
                 "items": [
                     _item("Attempts", "history", "admin:jobs_attempt_changelist"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.admin.views.decorators import staff_member_required
@@ -15,18 +14,21 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 from sesame.utils import get_user
 
-from captures import jobs, requests, shapes
+from bakes import jobs as bakes
+from bakes.models import Bake
+from captures import jobs, requests
 from captures.engine.spec import Format
 from captures.models import FrozenPiece, Grab
 from oven_site.artifacts import stores
-from oven_site.contract import error
-from oven_site.jobs import lifecycle, registry
+from oven_site.contract import BadRequest, error
+from oven_site.jobs import board, lifecycle, registry
 from oven_site.jobs.models import Job
-from oven_site.jobs.states import ENDED, RUNNING, State
+from oven_site.jobs.states import State
 from oven_site.live import progress, snapshot
 from oven_site.live.events import job_view
 
 RECENT = 48
+WAITING = 100
 
 
 @require_GET
@@ -49,12 +51,12 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 def content_policy() -> str:
-    """Nothing but our own files runs on the live page; pictures may also come from the store."""
-    store = settings.OVEN_ART_BASE_URL or stores.public_url("art", "")
-    origin = "" if not urlsplit(store).netloc else f" {urlsplit(store).scheme}://{urlsplit(store).netloc}"
+    """Nothing but our own files runs on the live page; pictures and videos may also come from the stores."""
+    found = dict.fromkeys(stores.public_origin(store) for store in ("art", "blobs"))
+    origins = "".join(f" {origin}" for origin in found if origin)
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
-        f"base-uri 'none'; frame-ancestors 'none'; img-src 'self' data:{origin}; media-src 'self'{origin}"
+        f"base-uri 'none'; frame-ancestors 'none'; img-src 'self' data:{origins}; media-src 'self'{origins}"
     )
 
 
@@ -77,7 +79,10 @@ def boot(request: HttpRequest) -> dict[str, Any]:
             "state": reverse("live-state"),
             "grab": reverse("live-grab"),
             "act": "/live/job/{id}/{action}",
-            "admin": reverse("admin:captures_grab_changelist"),
+            "admin": {
+                "grab": reverse("admin:captures_grab_changelist"),
+                "bake": reverse("admin:bakes_bake_changelist"),
+            },
             "frozen": reverse("admin:captures_frozenpiece_changelist"),
         },
         "user": str(request.user),
@@ -85,24 +90,40 @@ def boot(request: HttpRequest) -> dict[str, Any]:
 
 
 def current() -> dict[str, Any]:
-    """Running, waiting and recent jobs, the frozen list, the log: everything the page shows."""
-    running = list(shapes.with_artifacts(Grab.objects.filter(state__in=RUNNING)).order_by("id"))
-    waiting = shapes.waiting_in_order()
-    recent = shapes.with_artifacts(Grab.objects.filter(state__in=ENDED)).order_by("-ended_at")[:RECENT]
-    count = shapes.workers()
-    waits = {item["id"]: item["estimatedWait"] for item in shapes.queue_records(waiting, count)}
+    """Running, waiting and recent jobs of all kinds, the frozen list, the log: everything the page shows."""
+    kinds = [kind for kind in registry.kinds() if kind.model.shown]
+    workers = {kind.name: board.workers(kind) for kind in kinds}
+    running = [job for kind in kinds for job in board.running(kind)]
+    queues = {kind.name: board.waiting(kind) for kind in kinds}
+    recent = sorted((job for kind in kinds for job in board.recent(kind, RECENT)), key=_ended, reverse=True)
+    live: dict[str, Any] = {}
+    for kind in kinds:
+        live |= progress.read(kind.name, [job.public_id for job in running if job.kind == kind.name])
     return {
         "version": snapshot.version(),
         "uptime": snapshot.uptime_ms(),
-        "workers": count,
-        "running": [dict(job_view(grab)) for grab in running],
-        "progress": progress.read("grab", [grab.public_id for grab in running]),
-        "waiting": [{**job_view(grab), "wait": waits[grab.public_id]} for grab in waiting[:100]],
-        "waitingCount": len(waiting),
-        "recent": [dict(job_view(grab)) for grab in recent],
+        "workers": workers,
+        "running": [dict(job_view(job)) for job in running],
+        "progress": live,
+        "waiting": [
+            {**job_view(job), "wait": wait}
+            for kind in kinds
+            for job, wait in _shown_queue(kind, queues[kind.name], workers[kind.name])
+        ],
+        "waitingCount": sum(map(len, queues.values())),
+        "recent": [dict(job_view(job)) for job in recent[:RECENT]],
+        "incoming": [tape.code for tape in bakes.incoming()],
         "frozenCount": FrozenPiece.objects.count(),
         "log": progress.recent_log(50),
     }
+
+
+def _shown_queue(kind: registry.Kind, queue: list[Any], workers: int) -> list[tuple[Any, int]]:
+    return list(zip(queue, board.waits(kind, queue, workers), strict=True))[:WAITING]
+
+
+def _ended(job: Job) -> Any:
+    return job.ended_at
 
 
 @require_GET
@@ -118,7 +139,7 @@ def start_grab(request: HttpRequest) -> JsonResponse:
     try:
         wish = requests.parse(request.POST.dict(), any_page=True)
         asked = jobs.ask(wish, skip_cache=requests.flag(request.POST, "skipCache"), source="live", user=request.user)
-    except requests.BadRequest as bad:
+    except BadRequest as bad:
         return error(400, bad.message, field=bad.field)
     except jobs.QueueFull:
         return error(503, f"The queue is full ({settings.OVEN_QUEUE_CEILING} waiting).")
@@ -136,7 +157,7 @@ def act(request: HttpRequest, public_id: str, action: str) -> JsonResponse:
         return JsonResponse(_act(job, action, request))
     except lifecycle.StateMismatch:
         return error(409, "The job has ended in the meantime.")
-    except requests.BadRequest as bad:
+    except BadRequest as bad:
         return error(400, bad.message, field=bad.field)
     except jobs.QueueFull:
         return error(503, "The queue is full.")
@@ -148,4 +169,6 @@ def _act(job: Job, action: str, request: HttpRequest) -> dict[str, Any]:
     if action == "again" and isinstance(job, Grab):
         asked = jobs.ask_again(job, skip_cache=requests.flag(request.POST, "skipCache"), user=request.user)
         return {"job": job_view(asked.grab), "cached": asked.cached, "joined": asked.joined}
-    raise requests.BadRequest("action", "action: only cancel and again are known.")
+    if action == "again" and isinstance(job, Bake):
+        return {"job": job_view(bakes.ask_again(job, user=request.user)), "cached": False, "joined": False}
+    raise BadRequest("action", "action: only cancel and again are known.")

@@ -39,11 +39,12 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`addresses` to connect to when allowed; `reason` when not."""
+    """`addresses` to connect to when allowed; `reason` when not, and whether a later look may end otherwise."""
 
     allowed: bool
     reason: str = ""
     addresses: tuple[str, ...] = ()
+    retry: bool = False
 
 
 def decide(url: str, trusted_origins: Iterable[str] = (), resolve: Resolve | None = None) -> Decision:
@@ -86,7 +87,7 @@ def _judge(host: str, resolve: Resolve) -> Decision:
     try:
         texts = resolve(host)
     except (OSError, UnicodeError):
-        return Decision(False, "its host has no address")
+        return Decision(False, "its host has no address", retry=True)
     for text in texts:
         if not is_open(ipaddress.ip_address(text.split("%")[0])):
             return Decision(False, "its host is not on the open internet")

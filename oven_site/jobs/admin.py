@@ -1,21 +1,28 @@
-"""Attempts in the admin: what every run did."""
+"""What the admin pages of every kind of job share, and attempts: what every run did."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from oven_site.artifacts.stores import public_url
-from oven_site.dashboard.admin import CHIPS, HistoryAdmin, ago, duration
-from oven_site.jobs.models import Attempt
+from oven_site.dashboard.admin import CHIPS, LANE_CHIPS, HistoryAdmin, ago, dialog, duration, model_link
+from oven_site.jobs import lifecycle
+from oven_site.jobs.models import Attempt, Job
 from oven_site.jobs.states import State
 
-SPAN_ORDER = ("queue", "open", "load", "ready", "capture", "encode", "store")
+SPAN_ORDER = (
+    *("queue", "open", "load", "ready", "capture", "encode"),
+    *("download", "extracting", "processing", "store", "post"),
+)
+CANCEL = dialog("Cancel it?", "Waiting work ends at once, running work within two seconds.", "Cancel the work")
 
 
 def span_rows(spans: dict[str, int]) -> list[dict[str, Any]]:
@@ -44,6 +51,7 @@ def attempts_panel(attempts: list[Attempt]) -> SafeString:
                     ("page_errors", "Page errors"),
                     ("console_errors", "Console errors"),
                     ("failed_requests", "Failed requests"),
+                    ("notes", "Notes"),
                 )
                 if attempt.evidence.get(key)
             ],
@@ -51,6 +59,8 @@ def attempts_panel(attempts: list[Attempt]) -> SafeString:
                 (title, attempt.evidence[key])
                 for key, title in (
                     ("status", "HTTP status"),
+                    ("answer", "Answer"),
+                    ("frames", "Frames"),
                     ("url", "Address"),
                     ("mode", "Mode"),
                     ("ready", "Ready by"),
@@ -62,6 +72,69 @@ def attempts_panel(attempts: list[Attempt]) -> SafeString:
         for attempt in attempts
     ]
     return render_to_string("oven/admin/attempts.html", {"attempts": views})
+
+
+class Refused(ValueError):
+    """This row does not allow that."""
+
+
+class JobAdmin(HistoryAdmin):
+    """A kind of job: its rows are history, and are acted on by actions."""
+
+    # --- columns ---
+
+    @display(description="State", label=CHIPS, ordering="state")
+    def state_chip(self, job: Job) -> tuple[str, str]:
+        return job.state, State(job.state).label
+
+    @display(description="Lane", label=LANE_CHIPS, ordering="lane")
+    def lane_chip(self, job: Any) -> tuple[str, str]:
+        return job.lane, job.get_lane_display()
+
+    @display(description="Asked", ordering="created_at")
+    def when(self, job: Job) -> SafeString | str:
+        return ago(job.created_at)
+
+    @display(description="Took", ordering="ended_at")
+    def took(self, job: Any) -> str:
+        return duration(job.duration_ms)
+
+    @display(description="Error")
+    def error(self, job: Job) -> str:
+        return f"{job.error_message} ({job.error_code})" if job.error_code else "–"
+
+    @display(description="Again of")
+    def again_link(self, job: Any) -> SafeString | str:
+        return model_link(job.again_of)
+
+    @display(description="Time spent")
+    def spans_panel(self, job: Job) -> SafeString | str:
+        return render_to_string("oven/admin/spans.html", {"spans": span_rows(job.spans)}) if job.spans else "–"
+
+    @display(description=" ")
+    def attempts(self, job: Job) -> SafeString:
+        rows = Attempt.objects.filter(kind=job.kind, job_pk=job.pk).order_by("-number")
+        return format_html("{}", attempts_panel(list(rows)))
+
+    # --- actions ---
+
+    @action(description="Cancel", permissions=["steer"])
+    def cancel(self, request: HttpRequest, jobs: QuerySet[Any]) -> None:
+        self._cancel(request, jobs.iterator())
+
+    @action(description="Cancel", icon="cancel", permissions=["steer"], url_path="cancel", dialog=CANCEL)
+    def cancel_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        self._cancel(request, self.model._default_manager.filter(pk=object_id))
+        return self.back_to_list()
+
+    def _cancel(self, request: HttpRequest, jobs: Any) -> None:
+        def call(job: Job) -> None:
+            try:
+                lifecycle.cancel(job)
+            except lifecycle.StateMismatch:
+                raise Refused from None
+
+        self.act_on_each(request, jobs, call, "cancelled", "left out: they have ended")
 
 
 @admin.register(Attempt)

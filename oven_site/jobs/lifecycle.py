@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -48,12 +48,21 @@ def _announce_queued(job: Job) -> None:
 
 
 def claim(kind: str, pk: int, worker: str) -> Job | None:
-    """A waiting row becomes this worker's, as its next attempt. None when there is nothing to do."""
-    model = registry.get(kind).model
+    """A waiting row becomes this worker's, as its next attempt. None when there is nothing to do (yet)."""
     now = timezone.now()
-    job = model._default_manager.filter(pk=pk, state__in=WAITING).first()
+    job = registry.get(kind).model._default_manager.filter(pk=pk, state__in=WAITING).first()
     if job is None or (job.due_at and job.due_at > now):
         return None
+    try:
+        claimed = _claim(job, worker, now)
+    except IntegrityError:  # the model allows no second one of these to run at once: the sweep comes back to it
+        return None
+    if claimed:
+        events.publish_job("job.started", job)
+    return job if claimed else None
+
+
+def _claim(job: Job, worker: str, now: datetime) -> bool:
     with transaction.atomic():
         changed = _rows(job, *WAITING).update(
             state=State.RUNNING,
@@ -69,11 +78,10 @@ def claim(kind: str, pk: int, worker: str) -> Job | None:
             error_message="",
         )
         if changed != 1:
-            return None
+            return False
         job.refresh_from_db()
-        Attempt.objects.create(kind=kind, job_pk=pk, job_id=job.public_id, number=job.attempt, worker=worker)
-    events.publish_job("job.started", job)
-    return job
+        Attempt.objects.create(kind=job.kind, job_pk=job.pk, job_id=job.public_id, number=job.attempt, worker=worker)
+    return True
 
 
 def beat(job: Job, **fields: Any) -> bool:
@@ -87,12 +95,22 @@ def finish(job: J, spans: dict[str, int], **result: Any) -> J:
     return _end(job, State.COMPLETE, (State.RUNNING,), fields)
 
 
-def fail(job: J, code: str, message: str, retry: bool, spans: dict[str, int] | None = None) -> J:
-    """Failed for good, or back to waiting when a retry may help and attempts are left."""
+def fail(
+    job: J,
+    code: str,
+    message: str,
+    retry: bool,
+    spans: dict[str, int] | None = None,
+    delay: timedelta | None = None,
+) -> J:
+    """Failed for good, or back to waiting when a retry may help and attempts are left.
+
+    `delay` until the retry; by default one that doubles with every attempt.
+    """
     fields: dict[str, Any] = {"error_code": code, "error_message": message[:500], "spans": spans or {}}
     if not retry or job.attempt >= job.max_attempts:
         return _end(job, State.FAILED, (State.RUNNING,), fields)
-    due = timezone.now() + retry_delay(job.attempt)
+    due = timezone.now() + (retry_delay(job.attempt) if delay is None else delay)
     _change(job, (State.RUNNING,), state=State.RETRYING, due_at=due, stage="", detail="", **fields)
     _end_attempt(job, State.FAILED, code, message, spans)
     events.publish_job("job.queued", job)
@@ -144,9 +162,11 @@ def retry_delay(attempt: int) -> timedelta:
 
 def _end(job: J, state: State, expected: tuple[State, ...], fields: dict[str, Any]) -> J:
     was_running = job.attempt > 0
-    _change(job, expected, state=state, ended_at=timezone.now(), due_at=None, **fields)
-    if was_running:
-        _end_attempt(job, state, job.error_code, job.error_message, job.spans)
+    with transaction.atomic():
+        _change(job, expected, state=state, ended_at=timezone.now(), due_at=None, **fields)
+        if was_running:
+            _end_attempt(job, state, job.error_code, job.error_message, job.spans)
+        job.on_end()
     events.publish_job("job.ended", job)
     return job
 

@@ -21,6 +21,7 @@ class Job(models.Model):
     """
 
     kind: ClassVar[str]
+    shown: ClassVar[bool] = True  # on the live page
 
     public_id = models.CharField("id", max_length=140, unique=True, editable=False)
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED, db_index=True)
@@ -57,6 +58,16 @@ class Job(models.Model):
     @property
     def active(self) -> bool:
         return self.state in ACTIVE
+
+    @property
+    def duration_ms(self) -> int | None:
+        """From being asked for to its end."""
+        if self.ended_at is None:
+            return None
+        return round((self.ended_at - self.created_at).total_seconds() * 1000)
+
+    def on_end(self) -> None:
+        """Called in the transaction that ends the row, whoever ends it: what must follow is written here."""
 
 
 class Attempt(models.Model):

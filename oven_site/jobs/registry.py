@@ -23,6 +23,9 @@ class Kind:
     pool: str  # prefix of its queues, one a lane
     runner: str  # dotted path of `run(execution)`: imported in workers only
     time_limit_s: int  # of one attempt, for the queue's own alarm
+    related: tuple[str, ...] = ()  # rows that its own are shown with
+    beside: int = 0  # so many run beside one another, in threads of one worker (they only wait for others)
+    housekeep: str = ""  # dotted path of what is to be cleared away now and then; returns counts by name
 
     @property
     def model(self) -> type[Job]:
@@ -53,8 +56,8 @@ def kinds() -> list[Kind]:
 
 
 def find(public_id: str) -> Job | None:
-    """The job of any kind with this id."""
-    for kind in _kinds.values():
+    """The job with this id, of any kind that is shown."""
+    for kind in [kind for kind in _kinds.values() if kind.model.shown]:
         job = kind.model._default_manager.filter(public_id=public_id).first()
         if job is not None:
             return job

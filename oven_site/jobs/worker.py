@@ -1,14 +1,18 @@
-"""What workers run: `perform` for every message, and the two kinds of workers."""
+"""What workers run: `perform` for every message, and the kinds of workers."""
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import psutil
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from rq import worker_registration
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker, Worker
@@ -16,6 +20,7 @@ from rq.worker import SimpleWorker, Worker
 from oven_site.jobs import execution as running
 from oven_site.jobs import lifecycle, queue, registry
 from oven_site.jobs.execution import Cancelled, Execution, Released, Superseded
+from oven_site.jobs.models import Job
 from oven_site.live import events
 
 log = logging.getLogger(__name__)
@@ -50,15 +55,43 @@ def workers_of(pool: str) -> int:
 def perform(kind: str, pk: int) -> None:
     """Runs the row's next attempt, if it is due and nobody else's. The row says how it ended, not RQ."""
     close_old_connections()
-    job = lifecycle.claim(kind, pk, identity())
-    if job is None:
-        return
+    if beside := registry.get(kind).beside:
+        _perform_beside(kind, pk, beside)
+    elif job := lifecycle.claim(kind, pk, identity()):
+        _perform(job)
+
+
+def _perform(job: Job) -> None:
     execution = Execution(job)
     try:
         _run(execution)
     except lifecycle.StateMismatch:
         _confirm_late_cancel(execution)
     execution.save_log()
+
+
+def _perform_beside(kind: str, pk: int, most: int) -> None:
+    """In a thread of this process, which takes the next message meanwhile; waits while `most` are under way."""
+    threads, free = _threads(kind, most)
+    free.acquire()
+    job = lifecycle.claim(kind, pk, identity())
+    if job is None:
+        free.release()
+        return
+
+    def work() -> None:
+        try:
+            _perform(job)
+        finally:
+            connections.close_all()  # this thread's
+            free.release()
+
+    threads.submit(work)
+
+
+@cache
+def _threads(kind: str, most: int) -> tuple[ThreadPoolExecutor, threading.Semaphore]:
+    return ThreadPoolExecutor(most, thread_name_prefix=kind), threading.Semaphore(most)
 
 
 def _run(execution: Execution) -> None:
@@ -92,12 +125,23 @@ def _confirm_late_cancel(execution: Execution) -> None:
         log.warning("%s attempt %s ended too late to count", job, execution.job.attempt)
 
 
-class LightWorker(Worker):
-    """Forks for every job: short bookkeeping."""
+class ForkWorker(Worker):
+    """Forks for every job, so that whatever a job does to its process ends with it.
+
+    A stop signal hands the running job back instead of finishing it.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["serializer"] = JSONSerializer  # a writable Redis must not mean code execution
         super().__init__(*args, **kwargs)
+
+    def handle_warm_shutdown_request(self) -> None:
+        if self.horse_pid:
+            self.kill_horse(signal.SIGUSR1)
+
+    def setup_work_horse_signals(self) -> None:
+        super().setup_work_horse_signals()
+        signal.signal(signal.SIGUSR1, lambda *_: running.stopping.set())
 
 
 class WarmWorker(SimpleWorker):

@@ -82,7 +82,8 @@ class ContractConsumer(_Consumer):
             await self.send_dict({"logEntry": event["entry"]})
             return
         self._changed = time.monotonic()
-        self._frozen_too |= event["type"] == "frozen.changed"
+        of_tapes = event["type"] == "tape.announced" or event.get("job", {}).get("kind") == "bake"
+        self._frozen_too |= event["type"] == "frozen.changed" or of_tapes
 
     async def flush(self) -> None:
         if self._changed is None:

@@ -63,6 +63,13 @@ class FrozenEvent(TypedDict):
     piece: str
 
 
+class TapeEvent(TypedDict):
+    type: Literal["tape.announced"]
+    seq: int
+    at: int
+    code: str
+
+
 class LogEntry(TypedDict):
     time: str  # ISO
     type: LogType
@@ -77,7 +84,7 @@ class LogEvent(TypedDict):
     entry: LogEntry
 
 
-Event = JobEvent | FrozenEvent | LogEvent
+Event = JobEvent | FrozenEvent | TapeEvent | LogEvent
 
 
 def job_group(kind: str, pk: int) -> str:
@@ -111,7 +118,7 @@ def job_view(job: Job) -> JobView:
 
 
 def publish_job(type_: JobEventType, job: Job, **extra: Any) -> None:
-    groups = [LIVE_GROUP]
+    groups = [LIVE_GROUP] if job.shown else []
     if type_ == "job.ended":
         groups.append(job_group(job.kind, job.pk))
     publisher.publish({"type": type_, "job": job_view(job), **extra}, groups)
@@ -119,6 +126,10 @@ def publish_job(type_: JobEventType, job: Job, **extra: Any) -> None:
 
 def publish_frozen(piece: str) -> None:
     publisher.publish({"type": "frozen.changed", "piece": piece}, [LIVE_GROUP])
+
+
+def publish_tape(code: str) -> None:
+    publisher.publish({"type": "tape.announced", "code": code}, [LIVE_GROUP])
 
 
 def log(type_: LogType, message: str) -> None:

@@ -14,14 +14,14 @@ from oven_site.live import progress
 from oven_site.live.events import MIN_INTERVAL_S
 
 STARTED = time.time()
-_providers: dict[str, Callable[[], dict[str, Any]]] = {}
+_providers: dict[str, Callable[..., dict[str, Any]]] = {}
 _frozen: list[Callable[[], list[dict[str, Any]]]] = []
 _shared: dict[str, Any] = {"at": 0.0, "state": None}
 _turn: asyncio.Lock | None = None
 
 
-def provide(name: str, parts: Callable[[], dict[str, Any]]) -> None:
-    """An app adds its part of the state."""
+def provide(name: str, parts: Callable[..., dict[str, Any]]) -> None:
+    """An app adds its part of the state: `parts(private)`, private for readers who may see other systems' ids."""
     _providers[name] = parts
 
 
@@ -37,18 +37,15 @@ def uptime_ms() -> int:
     return round((time.time() - STARTED) * 1000)
 
 
-def state() -> dict[str, Any]:
+def state(private: bool = False) -> dict[str, Any]:
     """What /status answers. Times are epoch milliseconds, uptime is milliseconds."""
     merged: dict[str, Any] = {
         "version": version(),
         "serverStartTime": round(STARTED * 1000),
         "uptime": uptime_ms(),
-        "incoming": [],
-        "active": [],
-        "recent": [],
     }
     for parts in _providers.values():
-        merged.update(parts())
+        merged.update(parts(private))
     return merged
 
 

@@ -49,10 +49,11 @@ def parse(argv: Sequence[str] | None, env: Mapping[str, str]) -> plan.Options:
     add("--port", type=number(1, 65534), default=port, help="Oven's port; pieces get the next (default 3002)")
     add("--data", type=Path, default=data, metavar="DIR", help="where everything is kept (default var/)")
     add("--workers", type=number(0, 64), default=2, help="how many captures run at once (default 2)")
+    add("--bakes", type=number(0, 64), default=2, help="how many bakes run at once (default 2)")
     add("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     found = parser.parse_args(argv)
     data = os.path.abspath(Path(env.get("OVEN_FROM", "."), found.data))  # bin/oven changes directory
-    return plan.Options(found.port, Path(data), found.workers, found.host)
+    return plan.Options(found.port, Path(data), found.workers, found.host, found.bakes)
 
 
 def number(low: int, high: int) -> Callable[[str], int]:

@@ -22,6 +22,7 @@ class Options(NamedTuple):
     data: Path = ROOT / "var"
     workers: int = 2
     host: str = "127.0.0.1"
+    bakes: int = 2
 
     @property
     def pieces_port(self) -> int:
@@ -104,7 +105,8 @@ def services(options: Options) -> list[Child]:
         _web(options),
         Child("pieces", python("pieces/serve.py", "--port", str(options.pieces_port)), cwd=ROOT),
         *(manage(f"capture-{number}", "capture_worker") for number in range(1, options.workers + 1)),
-        manage("light", "rqworker", "light", "--skip-checks", "--verbosity", "0"),
+        *(manage(f"bake-{number}", "bake_worker") for number in range(1, options.bakes + 1)),
+        manage("light", "light_worker"),
         manage("scheduler", "scheduler"),
     ]
 

@@ -14,7 +14,9 @@ from oven_site.jobs import lifecycle
 
 admin.autodiscover()
 OURS = [
-    model for model in admin.site._registry if model._meta.app_label in ("captures", "jobs", "artifacts", "access")
+    model
+    for model in admin.site._registry
+    if model._meta.app_label in ("captures", "bakes", "jobs", "artifacts", "access")
 ]
 
 
@@ -50,7 +52,7 @@ def test_a_grabs_page_shows_its_attempts(staff: Any, grab: Any, valkey: Any) -> 
     lifecycle.fail(running, "blank", "The page never drew anything.", retry=False, spans={"load": 12})
     page = staff.get(reverse("admin:captures_grab_change", args=[job.pk])).content.decode()
     assert "The page never drew anything." in page
-    assert "12 ms" in page
+    assert "12\N{NO-BREAK SPACE}ms" in page
 
 
 def test_cancel_takes_waiting_grabs_and_is_audited(staff: Any, grab: Any, valkey: Any) -> None:

@@ -229,28 +229,3 @@ def test_the_picture_of_a_listed_piece_is_kept(wish: Any, scratch: Path) -> None
     assert housekeep()["expired"] == 0
     unfreeze("orbit")
     assert housekeep()["expired"] == 1
-
-
-def test_scratch_of_nobody_is_deleted(wish: Any, scratch: Path) -> None:
-    running = lifecycle.claim("grab", ask(wish()).grab.pk, "a:1:1")
-    assert running is not None
-    mine, orphan = scratch / f"{running.pk}-abc", scratch / "4711-abc"
-    mine.mkdir()
-    orphan.mkdir()
-    assert housekeep()["scratch"] == 1
-    assert mine.exists()
-    assert not orphan.exists()
-
-
-def test_scratch_of_a_job_that_starts_meanwhile_is_kept(wish: Any, scratch: Path) -> None:
-    grab = ask(wish()).grab
-    mine = scratch / f"{grab.pk}-abc"
-
-    def starts_after_the_look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        found = execute(sql, params, many, context)
-        mine.mkdir(exist_ok=True)
-        return found
-
-    with connection.execute_wrapper(starts_after_the_look):
-        jobs._sweep_scratch()
-    assert mine.exists()

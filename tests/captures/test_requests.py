@@ -8,7 +8,8 @@ import pytest
 
 from captures.engine.spec import Format
 from captures.jobs import new_id
-from captures.requests import BadRequest, GrabRequest, check_piece, clean_cache_key, flag, parse, slug
+from captures.requests import GrabRequest, check_piece, clean_cache_key, flag, parse, slug
+from oven_site.contract import BadRequest
 
 PIECE = {"piece": "orbit"}
 

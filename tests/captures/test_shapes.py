@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from captures import shapes
 from captures.jobs import freeze
 from captures.models import Grab
-from oven_site.jobs import lifecycle
+from oven_site.jobs import board, lifecycle, registry
 from oven_site.jobs.states import Lane, State
 from oven_site.live import progress
 from tests.support import finished
@@ -79,28 +77,11 @@ def test_a_failed_record(grab: Any) -> None:
 def test_the_queue_is_in_the_order_of_service(grab: Any) -> None:
     for lane, piece in ((Lane.BATCH, "one"), (Lane.NOW, "two"), (Lane.KEEP, "three"), (Lane.NOW, "four")):
         grab(piece=piece, lane=lane)
-    records = shapes.queue_records(shapes.waiting_in_order(), 1)
+    records = shapes.queue_records(board.waiting(registry.get("grab")), 1)
     assert [(r["position"], r["piece"]) for r in records] == [(1, "three"), (2, "two"), (3, "four"), (4, "one")]
     assert all(set(record) == QUEUED for record in records)
     waits = [record["estimatedWait"] for record in records]
     assert waits == sorted(waits)
-
-
-@pytest.mark.parametrize(
-    ("position", "workers", "wait"), [(1, 1, 100), (3, 1, 300), (1, 2, 100), (3, 2, 200), (1, 0, 100)]
-)
-def test_the_wait_is_so_many_rounds_of_the_mean(position: int, workers: int, wait: int) -> None:
-    assert shapes.estimated_wait_ms(position, workers, 100) == wait
-
-
-def test_the_mean_is_that_of_the_last_good_ones(grab: Any, tmp_path: Path) -> None:
-    assert shapes.mean_duration_ms() == shapes.DEFAULT_WAIT_MS
-    for number, seconds in enumerate((2, 4)):
-        row = finished(grab(piece=f"p{number}"), tmp_path)
-        end = timezone.now()
-        Grab.objects.filter(pk=row.pk).update(started_at=end - timedelta(seconds=seconds), ended_at=end)
-    lifecycle.fail(running(grab(piece="bad")), "timeout", "Too slow.", retry=False)
-    assert shapes.mean_duration_ms() == 3000
 
 
 def test_grab_status_has_the_keys_of_the_contract(grab: Any, tmp_path: Path) -> None:

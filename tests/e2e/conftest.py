@@ -8,11 +8,19 @@ import pytest
 
 from tests.e2e.held_site import HeldSite
 from tests.e2e.stack import Stack
+from tests.site_server import Site
 
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[HeldSite]:
     with HeldSite() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def callers() -> Iterator[Site]:
+    """A site that sends tapes and is told what became of them."""
+    with Site() as server:
         yield server
 
 

@@ -28,6 +28,10 @@ ROUTES = {
     ("POST", "/grab-clear"): ("/grab-clear", 401),
     ("GET", "/api/frozen"): ("/api/frozen", 200),
     ("DELETE", "/api/frozen/{piece}"): ("/api/frozen/still", 401),
+    ("POST", "/bake"): ("/bake", 400),  # the fields are looked at before the secret
+    ("POST", "/bake-incoming"): ("/bake-incoming", 401),
+    ("POST", "/bake-status"): ("/bake-status", 400),
+    ("POST", "/bake-complete"): ("/bake-complete", 400),
 }
 # What else the site answers: pages for people, and files.
 OTHERS = {"", "sign-in", "live/grab", "live/state", "live/job/<str:public_id>/<str:action>"}
@@ -242,7 +246,7 @@ def test_pages_for_people_are_not_part_of_the_contract() -> None:
 def test_an_unexpected_error_is_500_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
     from oven_site.live import snapshot
 
-    monkeypatch.setitem(snapshot._providers, "broken", lambda: {}["secret"])
+    monkeypatch.setitem(snapshot._providers, "broken", lambda private: {}["secret"])
     answer = request("GET", "/status")
     assert answer.status == 500
     assert "secret" not in str(answer.json)

@@ -16,6 +16,8 @@ __all__ = ["Encoder", "Frame", "encode_poster", "encode_still", "encoder_for"]
 
 def encoder_for(spec: CaptureSpec, path: Path) -> Encoder | None:
     """The encoder of an animation; None for stills, whose one frame needs none."""
+    if spec.sink is not None:
+        return spec.sink(spec, path)
     if spec.format is Format.WEBP:
         return WebpEncoder(spec, path)
     if spec.format is Format.MP4:

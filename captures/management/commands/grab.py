@@ -11,8 +11,9 @@ from tqdm import tqdm
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode, Progress
-from captures.requests import BadRequest, parse
+from captures.requests import parse
 from captures.running import browser_options
+from oven_site.contract import BadRequest
 
 SIDES = (16, 4096)  # a machine of one's own has room for more than the service gives strangers
 

@@ -53,7 +53,8 @@ function card(entry, store, act, urls) {
     notice(copied ? "Address copied." : "The address could not be copied.", copied ? "info" : "bad");
     if (copied) flash(copier);
   });
-  const again = iconButton("again", "Grab again", () => act(entry.id, "again"));
+  const anew = entry.job.kind === "bake" ? "Bake again" : "Grab again";
+  const again = iconButton("again", anew, () => act(entry.id, "again"));
   const afresh = iconButton("afresh", "Grab again, without the cache", () => act(entry.id, "again", { skipCache: "true" }));
   const row = el("a", { class: "icon", title: "Its row in the admin" }, icon("row"));
   const node = el(
@@ -74,19 +75,20 @@ function card(entry, store, act, urls) {
     setBadges(badges, [...basics(job), ...remarks(job)]);
     setAttr(node, "data-state", job.state);
     const took = job.started ? span(job.ended - job.started) : "";
-    setText(facts, [known.bytes ? bytes(known.bytes) : "", took].filter(Boolean).join(" · "));
+    const length = known.length ? span(known.length) : "";
+    setText(facts, [length && `${length} long`, known.bytes ? bytes(known.bytes) : "", took].filter(Boolean).join(" · "));
     const all = `${span(job.ended - job.created)} from being asked for`;
     setAttr(facts, "title", job.attempt > 1 ? `${all}, ${job.attempt} attempts` : all);
     const url = near(known.url);
     for (const node of [open, copier]) show(node, Boolean(url));
     if (url) setAttr(open, "href", url);
-    setAttr(row, "href", `${urls.admin}?q=${encodeURIComponent(job.id)}`);
-    show(row, job.kind === "grab");
-    for (const node of [again, afresh]) show(node, job.kind === "grab");
+    setAttr(row, "href", `${urls.admin[job.kind]}?q=${encodeURIComponent(job.id)}`);
+    show(row, job.kind in urls.admin);
+    show(afresh, job.kind === "grab");
     for (const [button, label] of [
       [open, "Open"],
       [copier, "Copy the address of"],
-      [again, "Grab again:"],
+      [again, `${anew}:`],
       [afresh, "Grab again without the cache:"],
       [row, "Admin row of"],
     ]) {

@@ -68,6 +68,7 @@ function refetchIn(ms) {
 function takeState(state, asked) {
   store.takeState(state, asked);
   log.take(state.log);
+  next.announce(state.incoming);
 }
 
 // --- the websocket ---
@@ -95,8 +96,8 @@ function mayReload(version) {
 function events(list) {
   for (const event of list) {
     if (event.type === "log") log.take([event.entry]);
-    else if (event.type === "frozen.changed") refetchIn(GAP_MS);
-    else takeJobEvent(event);
+    else if (event.job) takeJobEvent(event);
+    else refetchIn(GAP_MS); // the frozen list, or an announced tape
   }
 }
 
@@ -189,7 +190,7 @@ function draw() {
   count("now", running.length);
   count("next", waiting.length + meta.unseen);
   setText(byId("version"), meta.version);
-  setText(byId("workers"), many(meta.workers, "worker", "workers"));
+  setText(byId("workers"), Object.entries(meta.workers).map(([kind, count]) => many(count, `${kind} worker`, `${kind} workers`)).join(", "));
   setText(byId("frozen-count"), number(meta.frozenCount));
   document.title = running.length ? `(${running.length}) Oven` : "Oven";
   tick();

@@ -16,7 +16,7 @@ function rank(job) {
 
 export class Store extends EventTarget {
   entries = new Map(); // id -> { id, job, preview, frames, touched }
-  meta = { version: "", uptime: 0, workers: 0, frozenCount: 0, unseen: 0, at: 0 };
+  meta = { version: "", uptime: 0, workers: {}, frozenCount: 0, unseen: 0, at: 0 }; // workers: by kind of job
   skew = 0; // the server's clock minus ours
 
   now() {
@@ -97,15 +97,22 @@ export class Store extends EventTarget {
     return all;
   }
 
-  /** The mean time of the last ten good captures, as the server estimates with. */
-  mean() {
-    const good = this.ended.filter(({ job }) => job.state === "complete" && job.started && job.ended).slice(0, 10);
+  /** The mean time of the last ten good jobs of a kind, as the server estimates with. */
+  mean(kind) {
+    const good = this.ended
+      .filter(({ job }) => job.kind === kind && job.state === "complete" && job.started && job.ended)
+      .slice(0, 10);
     if (!good.length) return DEFAULT_WAIT_MS;
     return good.reduce((sum, { job }) => sum + job.ended - job.started, 0) / good.length;
   }
 
-  wait(position, mean) {
-    return mean * Math.ceil(position / Math.max(1, this.meta.workers));
+  /** Until a job at a position of its kind's own queue is through. */
+  wait(kind, position, mean) {
+    return mean * Math.ceil(position / Math.max(1, this.workers(kind)));
+  }
+
+  workers(kind) {
+    return this.meta.workers[kind] ?? 1;
   }
 
   #pick(states) {

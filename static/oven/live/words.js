@@ -2,6 +2,9 @@
 
 const STAGES = {
   starting: "Starting",
+  downloading: "Fetching the tape",
+  extracting: "Reading the tape",
+  processing: "Making the video",
   loading: "Opening the page",
   settling: "Letting it settle",
   capturing: "Taking frames",
@@ -12,6 +15,10 @@ const REASONS = {
   frozen: "The piece did not move: this is a still",
   flat: "The piece is one colour: this is a still",
   fallback: "Only one picture could be had",
+};
+const SITE = {
+  told: ["telling the site", "cool", "Its callback is under way"],
+  undelivered: ["site not told", "bad", "The callback was not accepted: replay it in the admin"],
 };
 const MODES = {
   injected: "Time was driven by a clock put into the page",
@@ -66,7 +73,8 @@ export const size = ({ width, height }) => (width && height ? `${width}×${heigh
 
 /** The badges of any job: its format and size. */
 export function basics(job) {
-  return [job.facts?.format, size(job.facts ?? {})].filter(Boolean).map((text) => [text, "plain"]);
+  const kind = job.kind === "grab" ? "" : job.kind;
+  return [kind, job.facts?.format, size(job.facts ?? {})].filter(Boolean).map((text) => [text, "plain"]);
 }
 
 /** The badges of an ended one: what is special about it. */
@@ -74,6 +82,8 @@ export function remarks({ state, facts = {} }) {
   const badges = [];
   if (state === "failed") badges.push(["failed", "bad"]);
   if (state === "cancelled") badges.push(["cancelled", "plain"]);
+  if (facts.site in SITE) badges.push(SITE[facts.site]);
+  if (facts.site === "told" && facts.siteStatus) badges.push([facts.siteStatus, "plain", "What the site last said"]);
   if (facts.still) badges.push([facts.still, "cool", REASONS[facts.still]]);
   if (facts.blank) badges.push(["black", "warn", "Every frame is black"]);
   if (state === "complete" && facts.mode && facts.mode !== "virtual") badges.push([facts.mode, "warn", MODES[facts.mode]]);

@@ -126,7 +126,7 @@ def test_a_host_that_cannot_be_resolved_is_refused(error: Exception) -> None:
     def fail(host: str) -> list[str]:
         raise error
 
-    assert decide("https://piece.test/", resolve=fail) == Decision(False, "its host has no address")
+    assert decide("https://piece.test/", resolve=fail) == Decision(False, "its host has no address", retry=True)
 
 
 def test_a_host_without_records_is_refused() -> None:

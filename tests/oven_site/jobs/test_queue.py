@@ -13,7 +13,7 @@ from rq.worker import SimpleWorker
 from captures.models import Grab
 from oven_site.jobs import lifecycle, queue, registry
 from oven_site.jobs.states import Lane
-from oven_site.jobs.worker import LightWorker
+from oven_site.jobs.worker import ForkWorker
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def test_messages_are_json_for_queues_and_workers(grab: Any, valkey: Any, settin
     queue.enqueue(job)
     raw = valkey.hget(f"rq:job:{queue.message_id(job)}", "data")
     assert json.loads(zlib.decompress(raw))[-2:] == [["grab", job.pk], {}]
-    names = [*settings.CAPTURE_QUEUES, settings.LIGHT_QUEUE]
+    names = [*(f"{pool}.{lane}" for pool in settings.POOLS for lane in settings.LANES), settings.LIGHT_QUEUE]
     assert all(django_rq.get_queue(name).serializer is JSONSerializer for name in names)
-    worker = LightWorker([django_rq.get_queue("light")], connection=queue.connection("light"))
+    worker = ForkWorker([django_rq.get_queue("light")], connection=queue.connection("light"))
     assert worker.serializer is JSONSerializer
 
 

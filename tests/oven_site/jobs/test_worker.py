@@ -1,21 +1,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import django_rq
 import psutil
 import pytest
+from django.core.management import call_command
 
 from captures.models import Grab
 from oven_site.jobs import execution as running
-from oven_site.jobs import lifecycle, registry, worker
+from oven_site.jobs import lifecycle, queue, registry, worker
 from oven_site.jobs.execution import Execution
 from oven_site.jobs.models import Attempt
 from oven_site.jobs.states import State
+from tests.support import until
 
 HOST = socket.gethostname()
 
@@ -160,3 +165,56 @@ def test_a_superseded_attempt_changes_nothing(grab: Any, runner: Any) -> None:
     worker.perform("grab", grab().pk)
     row = Grab.objects.get()
     assert (row.state, row.worker, row.attempt) == (State.RUNNING, "b:2:2", 2)
+
+
+# --- beside one another, and forks ----------------------------------------------------------------------------------
+
+
+@committed
+def test_jobs_that_only_wait_run_beside_one_another(grab: Any) -> None:
+    real = registry.get("grab")
+    registry.register(registry.Kind("grab", real.model_label, real.pool, f"{__name__}.behave", 10, beside=3))
+    together = threading.Barrier(3)
+
+    def meet(execution: Execution) -> None:
+        together.wait(5)
+        lifecycle.finish(execution.job, {})
+
+    _behaviour.append(meet)
+    try:
+        for number in range(3):
+            worker.perform("grab", grab(piece=f"p{number}").pk)
+        until(lambda: Grab.objects.filter(state=State.COMPLETE).count() == 3)
+    finally:
+        _behaviour.clear()
+        registry.register(real)
+
+
+def test_a_fork_worker_that_is_stopped_tells_its_fork(monkeypatch: pytest.MonkeyPatch, valkey: Any) -> None:
+    told: list[int] = []
+    forks = worker.ForkWorker([django_rq.get_queue("bake.now")], connection=queue.connection())
+    monkeypatch.setattr(forks, "kill_horse", told.append)
+    forks.handle_warm_shutdown_request()
+    assert told == []
+    monkeypatch.setattr(forks, "_horse_pid", 4711)
+    forks.handle_warm_shutdown_request()
+    assert told == [signal.SIGUSR1]
+
+
+def test_a_fork_that_is_told_hands_its_job_back(valkey: Any) -> None:
+    forks = worker.ForkWorker([django_rq.get_queue("bake.now")], connection=queue.connection())
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        forks.setup_work_horse_signals()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert running.stopping.is_set()
+    finally:
+        running.stopping.clear()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@committed
+@pytest.mark.parametrize("command", ["bake_worker", "light_worker"])
+def test_workers_serve_their_queues_until_these_are_empty(valkey: Any, command: str) -> None:
+    call_command(command, "--burst")

@@ -151,8 +151,8 @@ async def test_what_a_client_says_is_ignored(db: None, valkey: Any) -> None:
 
 @awaited
 async def test_a_reader_survives_a_flush_that_fails(grab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> dict[str, Any]:
-        monkeypatch.setitem(snapshot._providers, "broken", dict)
+    def fail(private: bool) -> dict[str, Any]:
+        monkeypatch.setitem(snapshot._providers, "broken", lambda private: {})
         raise OSError("the database is away")
 
     async with socket("/ws") as reader:

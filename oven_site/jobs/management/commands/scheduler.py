@@ -38,7 +38,9 @@ class Command(BaseCommand):
             sweep()
             if time.monotonic() - housekept > HOUSEKEEPING_EVERY_S or not housekept:
                 queue = django_rq.get_queue(settings.LIGHT_QUEUE)
-                queue.enqueue_call("captures.jobs.housekeep", job_id="housekeep", result_ttl=0, failure_ttl=3600)
+                queue.enqueue_call(
+                    "oven_site.jobs.housekeeping.run", job_id="housekeep", result_ttl=0, failure_ttl=3600
+                )
                 return time.monotonic()
         except (DatabaseError, RedisError) as error:
             self.stderr.write(f"sweep failed, will try again: {error}")

@@ -1,0 +1,35 @@
+from django.apps import AppConfig
+
+
+class BakesConfig(AppConfig):
+    name = "bakes"
+    verbose_name = "Bakes"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from bakes import shapes
+        from oven_site.jobs import registry
+        from oven_site.live import snapshot
+
+        registry.register(
+            registry.Kind(
+                name="bake",
+                model_label="bakes.Bake",
+                pool="bake",
+                runner="bakes.running.run",
+                time_limit_s=900,
+                related=("video", "thumbnail"),
+                housekeep="bakes.jobs.housekeep",
+            )
+        )
+        registry.register(
+            registry.Kind(
+                name="delivery",
+                model_label="bakes.Delivery",
+                pool="deliver",
+                runner="bakes.delivering.run",
+                time_limit_s=120,
+                beside=16,
+            )
+        )
+        snapshot.provide("bake", shapes.status_parts)

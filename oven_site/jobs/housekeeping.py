@@ -1,0 +1,16 @@
+"""What is cleared away now and then: every kind's own, and scratch that nobody owns any more."""
+
+from __future__ import annotations
+
+from django.utils.module_loading import import_string
+
+from oven_site.jobs import registry, scratch
+
+
+def run() -> dict[str, int]:
+    """Safe to run at any time, by several at once. Returns what was cleared, by name."""
+    cleared = {"scratch": scratch.sweep()}
+    for kind in registry.kinds():
+        if kind.housekeep:
+            cleared.update(import_string(kind.housekeep)())
+    return cleared
