@@ -23,8 +23,7 @@ from oven_site.live import events
 log = logging.getLogger(__name__)
 
 
-class QueueFull(Exception):
-    """More waiting work than the ceiling allows."""
+QueueFull = lifecycle.QueueFull
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from bakes.api import router as bakes_router
+from bundles.api import router as bundles_router
 from captures.api import router as captures_router
 from oven_site.access.callers import Refused, caller_of
 from oven_site.access.models import Scope
@@ -44,6 +45,7 @@ api = OvenAPI(
 )
 api.add_router("", captures_router)
 api.add_router("", bakes_router)
+api.add_router("", bundles_router)
 
 
 @api.get("/health", tags=["service"], summary="Is the web process alive")

@@ -27,6 +27,7 @@ CORS = {
 SEGMENTS = {
     *("health", "status", "grab", "grab-status", "grab-cleanup", "grab-clear", "api", "docs", "files"),
     *("bake", "bake-status", "bake-complete", "bake-incoming"),
+    *("bundle-html", "bundle-prewarm", "bundle-status", "bundles"),
 }
 
 

@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "oven_site.dashboard",
     "captures",
     "bakes",
+    "bundles",
 ]
 MIDDLEWARE = [
     "oven_site.contract.ContractMiddleware",
@@ -111,7 +112,7 @@ else:
 # --- Queue and live events ------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default=f"unix://{OVEN_DATA / 'run' / 'valkey.sock'}?db=0")
 LANES = ("keep", "now", "batch")
-POOLS = ("capture", "bake", "deliver")
+POOLS = ("capture", "bake", "deliver", "bundle")
 LIGHT_QUEUE = "light"
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 180, "SERIALIZER": "rq.serializers.JSONSerializer"}
@@ -220,6 +221,22 @@ OVEN_CALLBACK_DELAYS_S = [
     float(text)
     for text in env.list("OVEN_CALLBACK_DELAYS_S", default=["5", "30", "120", "600", "3600", "21600", "86400"])
 ]
+
+# --- Bundles --------------------------------------------------------------------------------------------------------
+OVEN_BUNDLE_SOURCE = env.str("OVEN_BUNDLE_SOURCE", default=str(BASE_DIR / "pieces"))
+OVEN_BUNDLE_SEEDS = env.list("OVEN_BUNDLE_SEEDS", default=["runtime/main.mjs", "runtime/kidlisp-piece.mjs"])
+OVEN_BUNDLE_BOOT = env.str("OVEN_BUNDLE_BOOT", default="runtime/main.mjs")
+OVEN_BUNDLE_PROGRAM_MODULE = env.str("OVEN_BUNDLE_PROGRAM_MODULE", default="runtime/kidlisp-piece.mjs")
+OVEN_BUNDLE_PIECES = env.str("OVEN_BUNDLE_PIECES", default="pieces/")
+OVEN_BUNDLE_INCLUDE = env.list("OVEN_BUNDLE_INCLUDE", default=[])
+OVEN_BUNDLE_PREFIX = env.str("OVEN_BUNDLE_PREFIX", default="ac")
+OVEN_BUNDLE_PROBE = env.str("OVEN_BUNDLE_PROBE", default="")
+OVEN_BUNDLE_ORIGIN = env.str("OVEN_BUNDLE_ORIGIN", default="")
+OVEN_BUNDLE_CACHE_S = env.float("OVEN_BUNDLE_CACHE_S", default=3600.0)
+OVEN_BUNDLE_WAIT_S = env.float("OVEN_BUNDLE_WAIT_S", default=120.0)
+OVEN_BUNDLE_CORES = env.int("OVEN_BUNDLE_CORES", default=8)
+OVEN_VERSION = env.str("OVEN_VERSION", default="")
+OVEN_NODE = env.str("OVEN_NODE", default="")
 
 # --- Jobs -----------------------------------------------------------------------------------------------------------
 OVEN_MAX_ATTEMPTS = env.int("OVEN_MAX_ATTEMPTS", default=3)

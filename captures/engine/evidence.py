@@ -21,6 +21,7 @@ class Evidence:
         self.console_errors: list[str] = []
         self.failed_requests: list[str] = []
         self.dialogs = self.downloads = self.requests = 0
+        self.remote: list[str] = []  # addresses that were asked for over the network
         self.document: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._session = session
         self._urls: dict[str, str] = {}  # of requests under way
@@ -28,6 +29,7 @@ class Evidence:
         session.on("Runtime.consoleAPICalled", self._console)
         session.on("Log.entryAdded", self._log)
         session.on("Network.requestWillBeSent", self._request)
+        session.on("Network.webSocketCreated", lambda event: _add(self.remote, event["url"]))
         session.on("Network.responseReceived", self._response)
         session.on("Network.loadingFinished", self._finished)
         session.on("Network.loadingFailed", self._failed)
@@ -46,6 +48,7 @@ class Evidence:
             "console_errors": self.console_errors,
             "failed_requests": self.failed_requests,
             "requests": self.requests,
+            "remote": self.remote,
             "dialogs": self.dialogs,
             "downloads": self.downloads,
         }
@@ -66,6 +69,8 @@ class Evidence:
     def _request(self, event: dict[str, Any]) -> None:
         self.requests += 1
         url = event["request"]["url"]
+        if url.startswith(("http:", "https:", "ws:", "wss:")):
+            _add(self.remote, url)
         if not url.startswith("data:"):
             self._urls[event["requestId"]] = url
 

@@ -56,6 +56,13 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Bundles",
+                "items": [
+                    _item("Bundles", "deployed_code", "admin:bundles_bundle_changelist"),
+                    _item("Core builds", "memory", "admin:bundles_corebuild_changelist"),
+                ],
+            },
+            {
                 "title": "Records",
                 "items": [
                     _item("Attempts", "history", "admin:jobs_attempt_changelist"),

@@ -16,6 +16,8 @@ from sesame.utils import get_user
 
 from bakes import jobs as bakes
 from bakes.models import Bake
+from bundles import jobs as bundles
+from bundles.models import Bundle
 from captures import jobs, requests
 from captures.engine.spec import Format
 from captures.models import FrozenPiece, Grab
@@ -82,6 +84,8 @@ def boot(request: HttpRequest) -> dict[str, Any]:
             "admin": {
                 "grab": reverse("admin:captures_grab_changelist"),
                 "bake": reverse("admin:bakes_bake_changelist"),
+                "bundle": reverse("admin:bundles_bundle_changelist"),
+                "core": reverse("admin:bundles_corebuild_changelist"),
             },
             "frozen": reverse("admin:captures_frozenpiece_changelist"),
         },
@@ -171,4 +175,7 @@ def _act(job: Job, action: str, request: HttpRequest) -> dict[str, Any]:
         return {"job": job_view(asked.grab), "cached": asked.cached, "joined": asked.joined}
     if action == "again" and isinstance(job, Bake):
         return {"job": job_view(bakes.ask_again(job, user=request.user)), "cached": False, "joined": False}
+    if action == "again" and isinstance(job, Bundle):
+        bundled = bundles.ask_again(job, user=request.user)
+        return {"job": job_view(bundled.bundle), "cached": False, "joined": False}
     raise BadRequest("action", "action: only cancel and again are known.")

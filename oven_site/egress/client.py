@@ -31,11 +31,14 @@ OnBytes = Callable[[int, int | None], None]  # so far, of how many when that was
 
 
 class FetchError(Exception):
-    """A request that brought nothing: `code` to filter by, a sentence, and whether another try may help."""
+    """A request that brought nothing: `code` to filter by, a sentence, and whether another try may help.
 
-    def __init__(self, code: str, message: str, retry: bool = False) -> None:
+    `status` is the server's answer, 0 when there was none.
+    """
+
+    def __init__(self, code: str, message: str, retry: bool = False, status: int = 0) -> None:
         super().__init__(message)
-        self.code, self.message, self.retry = code, message, retry
+        self.code, self.message, self.retry, self.status = code, message, retry, status
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +77,7 @@ def normalised(url: str) -> str:
 async def download(url: str, path: Path, door: Door, on_bytes: OnBytes = lambda *_: None) -> int:
     """Streams a file to `path`; returns its bytes. Raises FetchError."""
     async with _open("GET", url, door) as response:
-        if response.status_code >= 400:
-            retry = response.status_code >= 500 or response.status_code in (408, 429)
-            raise FetchError("http_status", f"The server answered HTTP {response.status_code}.", retry)
-        expected = _expected(response)
-        if expected is not None and expected > door.max_bytes:
-            raise _too_large(door)
+        expected = _accepted(response, door)
         size = 0
         with path.open("wb") as file:
             async for chunk in _chunks(response, door):
@@ -87,6 +85,13 @@ async def download(url: str, path: Path, door: Door, on_bytes: OnBytes = lambda 
                 file.write(chunk)
                 on_bytes(size, expected)
     return size
+
+
+async def fetch(url: str, door: Door) -> bytes:
+    """A small file, whole. Raises FetchError."""
+    async with _open("GET", url, door) as response:
+        _accepted(response, door)
+        return b"".join([chunk async for chunk in _chunks(response, door)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +204,17 @@ def _too_large(door: Door) -> FetchError:
     return FetchError("too_large", f"The file is larger than {door.max_bytes >> 20} MB.")
 
 
-def _expected(response: httpx.Response) -> int | None:
+def _accepted(response: httpx.Response, door: Door) -> int | None:
+    """The length of a good answer, if it says one. Raises FetchError."""
+    status = response.status_code
+    if status >= 400:
+        retry = status >= 500 or status in (408, 429)
+        raise FetchError("http_status", f"The server answered HTTP {status}.", retry, status)
     length = response.headers.get("content-length", "")
-    return int(length) if length.isdigit() else None
+    expected = int(length) if length.isdigit() else None
+    if expected is not None and expected > door.max_bytes:
+        raise _too_large(door)
+    return expected
 
 
 def _retry_after(response: httpx.Response) -> float | None:

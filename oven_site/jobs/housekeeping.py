@@ -7,6 +7,13 @@ from django.utils.module_loading import import_string
 from oven_site.jobs import registry, scratch
 
 
+def look_after() -> None:
+    """What every kind wants to have looked after every few seconds."""
+    for kind in registry.kinds():
+        if kind.regular:
+            import_string(kind.regular)()
+
+
 def run() -> dict[str, int]:
     """Safe to run at any time, by several at once. Returns what was cleared, by name."""
     cleared = {"scratch": scratch.sweep()}

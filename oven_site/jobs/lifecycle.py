@@ -27,6 +27,10 @@ J = TypeVar("J", bound=Job)
 LOST = "worker_lost"
 
 
+class QueueFull(Exception):
+    """More waiting work than the ceiling allows."""
+
+
 class StateMismatch(Exception):
     """The row is not (any more) in the state that the change expects."""
 

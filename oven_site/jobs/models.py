@@ -22,6 +22,7 @@ class Job(models.Model):
 
     kind: ClassVar[str]
     shown: ClassVar[bool] = True  # on the live page
+    streamed: ClassVar[bool] = False  # to requests that wait for it: every step, not only its end
 
     public_id = models.CharField("id", max_length=140, unique=True, editable=False)
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED, db_index=True)

@@ -25,6 +25,7 @@ class Kind:
     time_limit_s: int  # of one attempt, for the queue's own alarm
     related: tuple[str, ...] = ()  # rows that its own are shown with
     beside: int = 0  # so many run beside one another, in threads of one worker (they only wait for others)
+    regular: str = ""  # dotted path of what is to be looked after every few seconds, by the light worker
     housekeep: str = ""  # dotted path of what is to be cleared away now and then; returns counts by name
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
 
@@ -18,23 +19,41 @@ LOOK_EVERY_S = 2.0  # a message may be lost; the row is the truth
 
 async def wait_ended(job: J, limit_s: float) -> J | None:
     """The job once it has ended; None when the limit comes first."""
+    async for _, fresh in follow(job, limit_s):
+        if fresh is not None and fresh.state in ENDED:
+            return fresh
+    return None
+
+
+async def follow(job: J, limit_s: float) -> AsyncIterator[tuple[dict[str, Any] | None, J | None]]:
+    """Each event about a job as it comes (of those that its kind sends), and its row at every look.
+
+    Ends after the look that finds the job ended, or at the limit.
+    """
     layer = get_channel_layer()
     channel = await layer.new_channel()
     group = job_group(job.kind, job.pk)
     deadline = time.monotonic() + limit_s
     await layer.group_add(group, channel)
     news = asyncio.ensure_future(layer.receive(channel))
+    look = True
     try:
         while True:
-            fresh: J = await type(job)._default_manager.aget(pk=job.pk)
-            if fresh.state in ENDED:
-                return fresh
+            if look:
+                fresh: J = await type(job)._default_manager.aget(pk=job.pk)
+                yield None, fresh
+                if fresh.state in ENDED:
+                    return
             left = deadline - time.monotonic()
             if left <= 0:
-                return None
+                return
             await asyncio.wait({news}, timeout=min(LOOK_EVERY_S, left))  # a cancelled receive would lose its channel
+            look = not news.done()
             if news.done():
+                event = news.result()["event"]
                 news = asyncio.ensure_future(layer.receive(channel))
+                look = event["type"] != "job.progress"
+                yield event, None
     finally:
         news.cancel()
         await layer.group_discard(group, channel)

@@ -119,7 +119,7 @@ def job_view(job: Job) -> JobView:
 
 def publish_job(type_: JobEventType, job: Job, **extra: Any) -> None:
     groups = [LIVE_GROUP] if job.shown else []
-    if type_ == "job.ended":
+    if type_ == "job.ended" or job.streamed:
         groups.append(job_group(job.kind, job.pk))
     publisher.publish({"type": type_, "job": job_view(job), **extra}, groups)
 

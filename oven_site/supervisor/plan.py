@@ -106,6 +106,7 @@ def services(options: Options) -> list[Child]:
         Child("pieces", python("pieces/serve.py", "--port", str(options.pieces_port)), cwd=ROOT),
         *(manage(f"capture-{number}", "capture_worker") for number in range(1, options.workers + 1)),
         *(manage(f"bake-{number}", "bake_worker") for number in range(1, options.bakes + 1)),
+        manage("bundle", "bundle_worker"),
         manage("light", "light_worker"),
         manage("scheduler", "scheduler"),
     ]

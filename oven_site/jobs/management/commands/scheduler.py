@@ -11,7 +11,8 @@ from redis.exceptions import RedisError
 
 from oven_site.jobs.sweep import sweep
 
-HOUSEKEEPING_EVERY_S = 600
+# What the light worker is asked for, and how often.
+REGULAR = {"oven_site.jobs.housekeeping.look_after": 10, "oven_site.jobs.housekeeping.run": 600}
 
 
 class Command(BaseCommand):
@@ -28,20 +29,20 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        housekept = 0.0
+        due = dict.fromkeys(REGULAR, 0.0)
         while not stop.wait(settings.OVEN_SWEEP_S):
-            housekept = self._round(housekept)
+            self._round(due)
 
-    def _round(self, housekept: float) -> float:
+    def _round(self, due: dict[str, float]) -> None:
+        """`due`: when each regular call is due again (monotonic)."""
         close_old_connections()
         try:
             sweep()
-            if time.monotonic() - housekept > HOUSEKEEPING_EVERY_S or not housekept:
-                queue = django_rq.get_queue(settings.LIGHT_QUEUE)
-                queue.enqueue_call(
-                    "oven_site.jobs.housekeeping.run", job_id="housekeep", result_ttl=0, failure_ttl=3600
-                )
-                return time.monotonic()
+            queue = django_rq.get_queue(settings.LIGHT_QUEUE)
+            for call, every_s in REGULAR.items():
+                if time.monotonic() >= due[call]:
+                    name = call.rsplit(".", 1)[1]
+                    queue.enqueue_call(call, job_id=name, result_ttl=0, failure_ttl=3600)
+                    due[call] = time.monotonic() + every_s
         except (DatabaseError, RedisError) as error:
             self.stderr.write(f"sweep failed, will try again: {error}")
-        return housekept

@@ -1,0 +1,32 @@
+from django.apps import AppConfig
+
+
+class BundlesConfig(AppConfig):
+    name = "bundles"
+    verbose_name = "Bundles"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from oven_site.jobs import registry
+
+        registry.register(
+            registry.Kind(
+                name="core",
+                model_label="bundles.CoreBuild",
+                pool="bundle",
+                runner="bundles.running.run_core",
+                time_limit_s=300,
+                regular="bundles.jobs.watch_tree",
+            )
+        )
+        registry.register(
+            registry.Kind(
+                name="bundle",
+                model_label="bundles.Bundle",
+                pool="bundle",
+                runner="bundles.running.run_bundle",
+                time_limit_s=300,
+                related=("artifact", "core"),
+                housekeep="bundles.jobs.housekeep",
+            )
+        )

@@ -1,0 +1,133 @@
+"""Asking for bundles and cores, watching the tree, what is cleared away. Running is `bundles.running`."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.db.models import F
+from django.utils import timezone
+
+from bundles import trees
+from bundles.models import Bundle, CoreBuild
+from bundles.requests import BundleRequest
+from oven_site.artifacts import stores
+from oven_site.jobs import lifecycle
+from oven_site.jobs.states import WAITING, Lane, State
+
+log = logging.getLogger(__name__)
+KEPT_FAILURES = 20
+
+
+QueueFull = lifecycle.QueueFull
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of a wish: a finished bundle (`cached`), or one that is under way."""
+
+    bundle: Bundle
+    cached: bool = False
+
+
+# --- bundles --------------------------------------------------------------------------------------------------------
+
+
+def ask(
+    wish: BundleRequest, *, skip_cache: bool = False, source: str = "web", user: Any = None, lane: Lane = Lane.NOW
+) -> Asked:
+    """A bundle of the wish: the cached one, the one under way, or a new one. Raises QueueFull."""
+    core = CoreBuild.objects.in_service()
+    key = wish.capture_key(core.tree if core else "")
+    if not skip_cache and (found := Bundle.objects.cached(key)):
+        Bundle.objects.filter(pk=found.pk).update(hits=F("hits") + 1)
+        return Asked(found, cached=True)
+    if active := Bundle.objects.active_with(key):
+        return Asked(active)
+    if Bundle.objects.filter(state__in=WAITING).count() >= settings.OVEN_QUEUE_CEILING:
+        raise QueueFull
+    name = wish.name.removeprefix("$").replace("/", "-")
+    bundle = Bundle(
+        public_id=f"bundle-{name}-{secrets.token_hex(4)}",
+        piece=wish.name,
+        capture_key=key,
+        source=source[:40],
+        requested_by=user,
+        lane=lane,
+        spec=wish.as_json(),
+    )
+    try:
+        return Asked(lifecycle.submit(bundle))
+    except IntegrityError:  # somebody asked for the same in this very moment
+        active = Bundle.objects.active_with(key) or Bundle.objects.cached(key)
+        if active is None:
+            raise
+        return Asked(active)
+
+
+def ask_again(bundle: Bundle, *, user: Any = None) -> Asked:
+    """The same once more, without the cache."""
+    return ask(BundleRequest.from_json(bundle.spec), skip_cache=True, source="again", user=user, lane=Lane.BATCH)
+
+
+# --- cores ----------------------------------------------------------------------------------------------------------
+
+
+def build_core(*, source: str = "prewarm", user: Any = None, lane: Lane = Lane.NOW) -> CoreBuild:
+    """A build of the tree as it is now: the one under way, or a new one."""
+    tree = trees.fingerprint()
+    build = CoreBuild(
+        public_id=f"core-{secrets.token_hex(6)}",
+        tree=tree,
+        version=trees.version(),
+        source=source[:40],
+        requested_by=user,
+        lane=lane,
+    )
+    try:
+        return lifecycle.submit(build)
+    except IntegrityError:
+        active = CoreBuild.objects.active_for(tree)
+        if active is None:
+            raise
+        return active
+
+
+def watch_tree() -> None:
+    """Builds a core when none is in service, or when the tree has changed since the last build of it was tried."""
+    tree = trees.fingerprint()
+    last = CoreBuild.objects.exclude(state=State.CANCELLED).order_by("-id").first()
+    if tree and (last is None or last.tree != tree):
+        build_core(source="tree", lane=Lane.BATCH)
+
+
+def housekeep() -> dict[str, int]:
+    """Deletes the files of expired bundles, and all but the newest records of cores."""
+    dropped = 0
+    for bundle in Bundle.objects.filter(expires_at__lte=timezone.now(), artifact__isnull=False).iterator():
+        dropped += _drop_file(bundle)
+    kept = CoreBuild.objects.filter(state=State.COMPLETE).order_by("-id")[: settings.OVEN_BUNDLE_CORES]
+    failed = CoreBuild.objects.filter(state__in=(State.FAILED, State.CANCELLED)).order_by("-id")[:KEPT_FAILURES]
+    keep = {build.pk for build in [*kept, *failed]}
+    ended = CoreBuild.objects.filter(state__in=(State.COMPLETE, State.FAILED, State.CANCELLED))
+    cores, _ = ended.exclude(pk__in=keep).delete()
+    return {"bundles": dropped, "cores": cores}
+
+
+def _drop_file(bundle: Bundle) -> int:
+    """1 when the file is gone. Bundles of equal content share one: the last to expire takes it along."""
+    artifact = bundle.artifact
+    assert artifact is not None
+    shared = Bundle.objects.filter(artifact=artifact, expires_at__gt=timezone.now()).exists()
+    if not shared:
+        try:
+            stores.drop(artifact)
+        except stores.StoreError as error:
+            log.warning("expired %s not deleted: %s", artifact, error)
+            return 0
+    Bundle.objects.filter(pk=bundle.pk).update(artifact=None)
+    return int(not shared)
