@@ -1,0 +1,55 @@
+// The long-lived worker: reads modules, finds what they import, rewrites and minifies them.
+//
+// It speaks frames over stdin and stdout: four bytes of length (little-endian), then JSON. It ends when its stdin
+// does, so that it never outlives its owner; `leash.mjs` sees to it when a stuck module keeps this thread busy.
+
+import { createRequire } from 'node:module';
+import { Worker } from 'node:worker_threads';
+
+import { frames, send } from './frames.mjs';
+import { cuts } from './cuts.mjs';
+import { minified } from './minified.mjs';
+import { rewritten } from './rewritten.mjs';
+
+const require = createRequire(import.meta.url);
+const { version: minifier } = require('oxc-minify/package.json');
+
+/** What makes one machine's output differ from another's; part of every cache key. */
+const ABOUT = { node: process.version, minifier: `oxc-minify ${minifier}`, lexer: lexerVersion() };
+
+/** The package exports no package.json, so its version is read beside its entry. */
+function lexerVersion() {
+  const entry = require.resolve('es-module-lexer');
+  const manifest = entry.slice(0, entry.lastIndexOf('dist')) + 'package.json';
+  return `es-module-lexer ${require(manifest).version}`;
+}
+
+/** @type {Record<string, (request: any, reply: (answer: object) => void) => unknown>} */
+const OPERATIONS = {
+  about: (_, reply) => reply({ about: ABOUT }),
+  modules: prepareAll,
+  cuts: ({ texts }, reply) => reply({ cuts: texts.map(cuts) }),
+  script: async ({ code }, reply) => reply({ code: (await minified({ path: 'page.js', code, module: false })).code }),
+};
+
+/** First what every file imports, so that the owner can go on reading; then each one's text as it is ready. */
+async function prepareAll({ files, site }, reply) {
+  const prepared = files.map((file) => ({ ...file, ...rewritten(file, site) }));
+  reply({ edges: prepared.map(({ path, edges, problem }) => ({ path, edges, problem })) });
+  const sound = prepared.filter((file) => !file.problem);
+  await Promise.all(sound.map(async (file) => reply({ text: { path: file.path, ...(await minified(file)) } })));
+}
+
+async function answer(request) {
+  const reply = (body) => send({ id: request.id, ...body });
+  try {
+    await OPERATIONS[request.op](request, reply);
+    reply({ done: true });
+  } catch (error) {
+    reply({ failed: String(error?.stack ?? error) });
+  }
+}
+
+new Worker(new URL('./leash.mjs', import.meta.url), { workerData: process.ppid }).unref();
+for await (const request of frames(process.stdin)) answer(request);
+process.exit(0);
