@@ -1,4 +1,4 @@
 """Turns a piece's modules and the site's runtime into one HTML file that runs offline.
 
-`Engine` does it; `spec` says what is asked and what comes back; `errors` what can go wrong. Nothing here knows Django.
+`engine.Engine` does it; `spec` says what is asked and what comes back, `errors` what can go wrong.
 """

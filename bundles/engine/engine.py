@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -41,7 +41,7 @@ class EngineOptions:
     """Where the caches are, how much they keep, and how Node is run."""
 
     cache: Path
-    node: NodeOptions = NodeOptions()
+    node: NodeOptions = field(default_factory=NodeOptions)
     keep_modules: int = 20_000
     keep_cores: int = 8
     keep_pieces: int = 200
@@ -73,7 +73,7 @@ class Engine:
         return kept.core
 
     def load_core(self, key: str) -> CoreResult | None:
-        """A core that was built earlier, also by another process with the same cache; None when it has been dropped."""
+        """A core that was built earlier, by any process with the same cache; None when it has been dropped."""
         return self._builder.load(key)
 
     def bundle(
@@ -187,7 +187,7 @@ class Engine:
             key=key,
             core_key=piece.core.key,
             file_count=len(piece.core.files) + len(piece.files()),
-            warnings=tuple([*piece.core.warnings, *piece.warnings]),
+            warnings=(*piece.core.warnings, *piece.warnings),
             pack_date=pack_date(spec.now),
             source_code=piece.source,
             author_handle=(piece.author or "anon") if programs else "",

@@ -32,7 +32,7 @@ _WORTH_RETRYING = {ErrorCode.FETCH, ErrorCode.WORKER_LOST, ErrorCode.TIMEOUT}
 
 
 class BundleError(Exception):
-    """A bundle that did not come about. `file` is below the tree's root; `line` and `column` count from 1, 0: none."""
+    """A bundle that did not come about. `file` is below the tree's root; lines and columns count from 1."""
 
     def __init__(self, code: ErrorCode, message: str, *, file: str = "", line: int = 0, column: int = 0) -> None:
         super().__init__(message)

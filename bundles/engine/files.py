@@ -1,4 +1,4 @@
-"""The files of a source tree: read within its root and its limits, and remembered, to see later whether they changed."""
+"""The files of a source tree: read within its root and its limits, remembered to see later whether they changed."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Files:
     def _real(self, path: str) -> str:
         folder, _, name = path.rpartition("/")
         real = f"{self._folder(f'{self.root}/{folder}')}/{name}"
-        if os.path.islink(real):
+        if Path(real).is_symlink():
             real = os.path.realpath(real)
         if os.path.commonpath([real, self.root]) != str(self.root):
             raise BundleError(ErrorCode.OUTSIDE_TREE, f"{path} leads out of the source tree", file=path)

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from bundles.engine.spec import BundleSpec
 
-MONTHS = (
-    "January February March April May June July August September October November December"  # of no locale
-).split()
+NAMES = "January February March April May June July August September October November December"
+MONTHS = NAMES.split()  # whatever the locale
 
 
 def stamp(now: datetime) -> str:

@@ -9,11 +9,11 @@ import zlib
 from typing import Any
 
 try:
-    import deflate
+    from deflate import gzip_compress as _libdeflate  # type: ignore[import-not-found, unused-ignore]
 except ImportError:  # 4 % larger, and the bytes depend on this system's zlib
-    deflate = None
+    _libdeflate = None
 
-COMPRESSOR = "libdeflate 12" if deflate else f"zlib 9 {zlib.ZLIB_RUNTIME_VERSION}"
+COMPRESSOR = "libdeflate 12" if _libdeflate else f"zlib 9 {zlib.ZLIB_RUNTIME_VERSION}"
 
 
 def to_json(value: Any) -> str:
@@ -24,8 +24,8 @@ def to_json(value: Any) -> str:
 
 def compress(data: bytes) -> bytes:
     """gzip without a date. Small things are worth no less care: each is made once and kept."""
-    if deflate:
-        return bytes(deflate.gzip_compress(data, 12))
+    if _libdeflate:
+        return bytes(_libdeflate(data, 12))
     return gzip.compress(data, 9, mtime=0)
 
 

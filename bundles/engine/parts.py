@@ -72,9 +72,12 @@ class Piece:
         if self.programs is None:
             return {}
         shape = self.spec.shape
-        sources = {shape.program_path.format(code=code): text for code, text in self.programs.sources.items()}
-        pictures = {shape.picture_path.format(code=code): p.png for code, p in self.programs.pictures.items()}
-        return {path: record(path, content) for path, content in {**sources, **pictures}.items()}
+        found: dict[str, str | bytes] = {}
+        for code, source in self.programs.sources.items():
+            found[shape.program_path.format(code=code)] = source
+        for code, picture in self.programs.pictures.items():
+            found[shape.picture_path.format(code=code)] = picture.png
+        return {path: record(path, content) for path, content in found.items()}
 
     def _look(self) -> dict[str, str]:
         spec = self.spec

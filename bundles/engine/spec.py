@@ -68,9 +68,9 @@ class Limits:
 class SourceTree:
     """The site's public files below `root`, and where in them things are. Paths have no leading slash.
 
-    `seeds` are the modules that the core starts from, `boot` the one that the page starts, `include` patterns of files
-    that nothing imports but the runtime asks for. Modules below `pieces` are shipped as they were written. `aliases`
-    is what an import map of the site says about bare names; `origins` are addresses that mean the root.
+    `seeds` are the modules that the core starts from, `boot` the one that the page starts, `include` patterns of
+    files that nothing imports but the runtime asks for. Modules below `pieces` are shipped as they were written.
+    `aliases` is what an import map of the site says about bare names; `origins` are addresses that mean the root.
     """
 
     root: Path

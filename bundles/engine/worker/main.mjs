@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 
 import { frames, send } from './frames.mjs';
 import { cuts } from './cuts.mjs';
-import { minified } from './minified.mjs';
+import { minified, mistake } from './minified.mjs';
 import { rewritten } from './rewritten.mjs';
 
 const require = createRequire(import.meta.url);
@@ -34,10 +34,15 @@ const OPERATIONS = {
 
 /** First what every file imports, so that the owner can go on reading; then each one's text as it is ready. */
 async function prepareAll({ files, site }, reply) {
-  const prepared = files.map((file) => ({ ...file, ...rewritten(file, site) }));
+  const prepared = files.map((file) => explained({ ...file, ...rewritten(file, site) }));
   reply({ edges: prepared.map(({ path, edges, problem }) => ({ path, edges, problem })) });
   const sound = prepared.filter((file) => !file.problem);
   await Promise.all(sound.map(async (file) => reply({ text: { path: file.path, ...(await minified(file)) } })));
+}
+
+/** The lexer knows where, the parser also what. */
+function explained(file) {
+  return file.problem ? { ...file, problem: mistake(file) ?? file.problem } : file;
 }
 
 async function answer(request) {

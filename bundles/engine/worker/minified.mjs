@@ -41,7 +41,7 @@ async function attempt(source) {
 }
 
 /** The first syntax error of the text as its author wrote it. @param {Source} source */
-function mistake(source) {
+export function mistake(source) {
   const text = source.original ?? source.code;
   const [first] = minifySync(nameOf(source), text, { module: source.module, compress: false, mangle: false }).errors;
   return first && { message: first.message, ...place(text, first.labels[0]?.start ?? 0) };
