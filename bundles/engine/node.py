@@ -22,6 +22,7 @@ from bundles.engine.errors import BundleError, ErrorCode
 
 HERE = Path(__file__).resolve().parent / "worker"
 HEAD = struct.Struct("<I")
+FLAGS = ("--experimental-vm-modules", "--no-warnings")  # modules are compiled to see whether they are right
 LARGEST_FRAME = 256 << 20
 OLDEST = ((20, 19), (22, 12))  # of Node 20, and of all later ones
 
@@ -89,8 +90,8 @@ class NodeWorker:
         self._about: dict[str, str] = {}
 
     @property
-    def pid(self) -> int:
-        return self._process.pid if self._process else 0
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
 
     def about(self) -> dict[str, str]:
         """Versions of what shapes the output."""
@@ -170,11 +171,16 @@ class NodeWorker:
         home = Path(self.options.packages or HERE)
         if not (home / "node_modules").is_dir():
             raise BundleError(ErrorCode.NO_NODE, "The minifier's packages are not installed: run bin/oven setup.")
-        command = [find_node(self.options.executable), f"--max-old-space-size={self.options.heap_mb}", "main.mjs"]
+        command = [find_node(self.options.executable), *FLAGS, f"--max-old-space-size={self.options.heap_mb}"]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         try:
             self._process = subprocess.Popen(
-                command, cwd=home, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log
+                [*command, "main.mjs"],
+                cwd=home,
+                env=_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
             )
         except OSError as error:
             raise BundleError(ErrorCode.NO_NODE, f"Node.js did not start: {error.strerror}.") from None

@@ -29,7 +29,7 @@ const OPERATIONS = {
   about: (_, reply) => reply({ about: ABOUT }),
   modules: prepareAll,
   cuts: ({ texts }, reply) => reply({ cuts: texts.map(cuts) }),
-  script: async ({ code }, reply) => reply({ code: (await minified({ path: 'page.js', code, module: false })).code }),
+  script: async ({ code }, reply) => reply({ code: (await minified({ path: 'page.js', code, module: false }, {})).code }),
 };
 
 /** First what every file imports, so that the owner can go on reading; then each one's text as it is ready. */
@@ -37,7 +37,8 @@ async function prepareAll({ files, site }, reply) {
   const prepared = files.map((file) => explained({ ...file, ...rewritten(file, site) }));
   reply({ edges: prepared.map(({ path, edges, problem }) => ({ path, edges, problem })) });
   const sound = prepared.filter((file) => !file.problem);
-  await Promise.all(sound.map(async (file) => reply({ text: { path: file.path, ...(await minified(file)) } })));
+  const run = { over: sound.length < files.length };
+  await Promise.all(sound.map(async (file) => reply({ text: { path: file.path, ...(await minified(file, run)) } })));
 }
 
 /** The lexer knows where, the parser also what. */

@@ -2,13 +2,15 @@
 
 import { minify, minifySync } from 'oxc-minify';
 
+import { fault } from './checked.mjs';
+
 /** @typedef {{path: string, code: string, original?: string, module: boolean, keep?: boolean}} Source */
 
 // The minifier may give a destructured catch parameter the short name of a variable that its default reads.
 const RISKY_CATCH = /\bcatch\s*\(\s*[[{]/;
 
 /** The extension tells the parser what it reads. @param {Source} source */
-const nameOf = ({ module }) => (module ? 'module.mjs' : 'script.cjs');
+const nameOf = ({ module }) => (module ? 'module.mjs' : 'script.js');
 
 /** A classic script keeps its top-level names: others may read them as globals. @param {Source} source */
 function optionsFor({ code, module }) {
@@ -19,15 +21,21 @@ function optionsFor({ code, module }) {
 /**
  * The text to ship. `problem` is a mistake of the author's, and ends the build; `error` one of the minifier's, after
  * which the text is shipped as it was rewritten.
+ * `run.over` is set by the first mistake: it ends the build, and nobody wants to hear of more.
  * @param {Source} source
+ * @param {{over?: boolean}} run
  * @returns {Promise<{code: string, problem?: object, error?: string}>}
  */
-export async function minified(source) {
-  const found = await attempt(source);
+export async function minified(source, run) {
+  const attempted = attempt(source);
+  const seen = run.over ? undefined : fault(source.original ?? source.code, source.module); // meanwhile, on this thread
+  run.over ||= seen !== undefined;
+  const found = await attempted;
   if (found.errors.length) {
     const problem = mistake(source);
     return problem ? { code: '', problem } : { code: source.code, error: found.errors[0].message };
   }
+  if (seen) return { code: '', problem: seen };
   return { code: source.keep ? source.code : found.code };
 }
 
