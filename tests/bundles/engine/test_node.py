@@ -108,7 +108,8 @@ def test_a_build_whose_worker_is_killed_is_taken_up_again(
     make_tree: MakeTree, tmp_path: Path, spec: Callable[..., BundleSpec]
 ) -> None:
     modules: dict[str, str | bytes] = {
-        f"m{i}.mjs": f"export const name{i} = (x) => {{ {'x += Math.sin(x) * x; ' * 2000} return x }};" for i in range(60)
+        f"m{i}.mjs": f"export const name{i} = (x) => {{ {'x += Math.sin(x) * x; ' * 2000} return x }};"
+        for i in range(60)
     }
     tree = make_tree({**modules, "main.mjs": "\n".join(f"import './{name}'" for name in modules)})
     killed = []
