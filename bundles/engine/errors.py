@@ -16,7 +16,6 @@ class ErrorCode(StrEnum):
     MISSING_IMPORT = "missing_import"
     OUTSIDE_TREE = "outside_tree"
     FOREIGN_IMPORT = "foreign_import"  # from another site: not there offline
-    WORKER_CYCLE = "worker_cycle"
     TOO_LARGE = "too_large"
     FETCH = "fetch"
     NO_NODE = "no_node"

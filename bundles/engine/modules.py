@@ -12,7 +12,7 @@ from bundles.engine.errors import BundleError, ErrorCode, at
 from bundles.engine.files import Files
 from bundles.engine.node import NodeWorker
 
-REWRITING = 2  # raise it when worker/*.mjs turns the same module into something else
+REWRITING = 4  # raise it when worker/*.mjs turns the same module into something else
 BATCH_BYTES = 1 << 20
 
 

@@ -2,8 +2,9 @@
 //
 // One function without free names, so that its own text can be the start of a worker's script. `pack` holds
 //   files    path -> {content, type (the extension), binary}
-//   workers  path of a script -> {modules (in an order that each comes after what it imports), files}
+//   workers  path of a script -> {modules (each after what it imports, if possible), files, rings}
 //   cuts     path of a module -> [start, end, key, dynamic][]: where its imports' keys lie in its text
+//   exports  path of a module that others in a worker import before its turn -> what it exports
 //   site     {aliases, origins} of the source tree
 //   run      in a worker: {entry, modules}: what to start, and which of the files are its modules
 //   answer   in the page: what the site's API would answer, if anything
@@ -82,6 +83,20 @@
   /** The address of a file's own blob, made when first asked for. */
   const urlOf = (path) => urls.get(path) ?? keep(path, URL.createObjectURL(blob(files[path])));
 
+  /** What a file is as a module: JSON and style sheets become scripts, as a policy may refuse them where it allows those. */
+  const source = (path) => {
+    const { content, type, binary } = files[path];
+    if (binary) return content;
+    if (type === 'json') return `export default JSON.parse(${JSON.stringify(content)})`;
+    if (type === 'css') return `const sheet=new CSSStyleSheet;sheet.replaceSync(${JSON.stringify(content)});export default sheet`;
+    return content;
+  };
+
+  const script = (text) => URL.createObjectURL(new Blob([text], { type: TYPES.js }));
+
+  /** The address to import a file by. */
+  const moduleOf = (path) => (/^(json|css)$/.test(files[path].type) ? script(source(path)) : urlOf(path));
+
   /** A file's own address for what means one, and the address itself for everything else. */
   const local = (address) => {
     const path = locate(address);
@@ -105,27 +120,51 @@
       if (!has(path)) return text;
       return pack.run ? urlOf(path) : path;
     },
-    urlOf,
+    moduleOf,
   };
 
   // Threads -------------------------------------------------------------------
 
-  const script = (text) => URL.createObjectURL(new Blob([text], { type: TYPES.js }));
-
-  /** A module's text with addresses in place of keys: import maps do not reach workers. */
-  const addressed = (path, addressOf) => {
-    let text = files[path].content;
-    for (const [start, end, key, dynamic] of [...(pack.cuts[path] ?? [])].reverse()) {
-      const put = dynamic ? `__pack.find(${JSON.stringify(key)},"")` : addressOf(key) ?? key;
-      text = text.slice(0, start) + put + text.slice(end);
+  /**
+   * The addresses of modules whose text has addresses in place of keys: import maps do not reach workers.
+   *
+   * Where modules import each other, one is needed before its own address can be made. A stand-in with its exports is
+   * imported in its place, and filled in as soon as the module itself has run.
+   */
+  const linked = (modules, addressOfText) => {
+    const made = {};
+    const standIns = {};
+    for (const [path, names] of Object.entries(pack.exports)) {
+      if (modules.includes(path)) standIns[path] = addressOfText(standIn(names));
     }
-    return text;
+    for (const path of modules) made[path] = addressOfText(addressed(path, made, standIns));
+    return { made, standIns };
+  };
+
+  const standIn = (names) => {
+    const own = names.map((name, i) => [`e${i}`, JSON.stringify(name)]);
+    const fill = own.map(([local, name]) => `${local}=m[${name}]`).join(';');
+    return `${own.map(([local]) => `let ${local};`).join('')}export function fill$(m){${fill}}export{${own.map(([local, name]) => `${local} as ${name}`)}}`;
+  };
+
+  const addressed = (path, made, standIns) => {
+    let text = source(path);
+    let filling = '';
+    for (const [start, end, key, dynamic] of [...(pack.cuts[path] ?? [])].reverse()) {
+      const put = dynamic ? `__pack.find(${JSON.stringify(key)},"")` : made[key] ?? standIns[key] ?? key;
+      text = text.slice(0, start) + put + text.slice(end);
+      if (!dynamic && made[key] && standIns[key]) {
+        const n = filling.length;
+        filling += `import*as m$${n} from${JSON.stringify(made[key])};import{fill$ as f$${n}}from${JSON.stringify(standIns[key])};f$${n}(m$${n});`;
+      }
+    }
+    return /^#!/.test(text) ? text.replace('\n', `\n${filling}`) : filling + text;
   };
 
   /** A script that prepares a worker as this page was prepared. Blobs of an opaque origin can be imported in the
    * thread that made them and in no other, so it carries the texts and not their addresses. */
   const prelude = (entry, plan) => {
-    const inner = { site, workers: pack.workers, cuts: pack.cuts, run: { entry, modules: plan.modules }, files: {} };
+    const inner = { site, workers: pack.workers, cuts: pack.cuts, exports: pack.exports, run: { entry, modules: plan.modules }, files: {} };
     for (const path of [...plan.modules, ...plan.files]) inner.files[path] = files[path];
     return `(${kernel})(globalThis,${JSON.stringify(inner)});\n`;
   };
@@ -142,21 +181,21 @@
   const workletScript = (address) => {
     const path = locate(address);
     if (!has(path)) return address;
-    const made = {};
-    const opaque = scope.origin === 'null';
-    for (const each of pack.workers[path]?.modules ?? [path]) {
-      const text = addressed(each, (key) => made[key]);
-      const data = `data:${mime(files[each])},${encodeURIComponent(text).replaceAll("'", '%27')}`;
-      made[each] = opaque ? data : URL.createObjectURL(new Blob([text], { type: mime(files[each]) }));
-    }
-    return made[path];
+    const data = (text) => `data:${TYPES.js},${encodeURIComponent(text).replaceAll("'", '%27')}`;
+    const { modules } = pack.workers[path] ?? { modules: [path] };
+    return linked(modules, scope.origin === 'null' ? data : script).made[path];
+  };
+
+  /** What is imported by name of a module with a stand-in: nobody else may be there to fill it in. */
+  const front = (path, url, standIn) => {
+    const [own, other] = [url, standIn].map((text) => JSON.stringify(text));
+    const names = pack.exports[path].map((name) => JSON.stringify(name));
+    return `import*as m from${own};import{fill$}from${other};fill$(m);export{${names}}from${own};`;
   };
 
   const makeModules = () => {
-    for (const path of pack.run.modules) {
-      const text = addressed(path, (key) => urls.get(key));
-      keep(path, URL.createObjectURL(new Blob([text], { type: mime(files[path]) })));
-    }
+    const { made, standIns } = linked(pack.run.modules, script);
+    for (const [path, url] of Object.entries(made)) keep(path, standIns[path] ? script(front(path, url, standIns[path])) : url);
   };
 
   /** Starts the worker's own module. What is sent to it before it listens is kept, and told again. */
@@ -218,6 +257,15 @@
     if (EXPECTED_MISS.test(path)) return new Response('');
     return json({ error: `${path} is not in this bundle` }, 404);
   };
+
+  if (scope.Request) {
+    scope.Request = class extends scope.Request {
+      constructor(address, options) {
+        const path = address instanceof Request ? null : locate(address);
+        super(path === null ? address : HOME + encodeURI(path) + (/[?].*/s.exec(String(address))?.[0] ?? ''), options);
+      }
+    };
+  }
 
   if (scope.fetch) {
     const { fetch } = scope;

@@ -88,7 +88,7 @@ const dropIcon = () => {
 const mapImports = (files) => {
   const imports = {};
   for (const path of Object.keys(files)) {
-    if (/\.(m?js|cjs|json|css)$/.test(path)) imports[path] = __pack.urlOf(path);
+    if (/\.(m?js|cjs|json|css)$/.test(path)) imports[path] = __pack.moduleOf(path);
   }
   const element = document.createElement('script');
   element.type = 'importmap';
@@ -133,10 +133,11 @@ const start = async () => {
   adoptStyles();
   dropSheets();
   setGlobals({ ...piece, facts });
-  kernel(window, { files, workers, cuts: { ...core.cuts, ...piece.cuts }, site: core.site, answer: apiOf(piece.api) });
+  kernel(window, { files, workers, cuts: { ...core.cuts, ...piece.cuts }, exports: { ...core.exports, ...piece.exports }, site: core.site, answer: apiOf(piece.api) });
   putUp(piece);
   const urls = mapImports(files);
-  Object.assign(window, { VFS: files, VFS_BLOB_URLS: urls, modulePaths: Object.keys(urls) });
+  const scripts = Object.entries(urls).filter(([path]) => /\.m?js$/.test(path));
+  Object.assign(window, { VFS: files, VFS_BLOB_URLS: Object.fromEntries(scripts), modulePaths: scripts.map(([path]) => path) });
   await decodePictures(piece.api, piece.names);
   return () => boot(piece.boot, urls);
 };

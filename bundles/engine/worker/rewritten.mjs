@@ -5,6 +5,7 @@
 
 import { init, parse } from 'es-module-lexer';
 
+import { isLiteral } from './cuts.mjs';
 import { resolved } from './resolved.mjs';
 
 /** @typedef {import('./resolved.mjs').Site} Site */
@@ -36,27 +37,30 @@ export function rewritten({ path, code }, site) {
   }
   const [imports, , , hasModuleSyntax] = parsed;
   const scope = { path, code, site, edges: [], splices: [] };
-  for (const found of imports) REWRITE[kindOf(found)](found, scope);
+  for (const found of imports) REWRITE[kindOf(found, code)](found, scope);
   hint(scope);
   return { code: spliced(code, scope.splices), original: code, module: hasModuleSyntax || path.endsWith('.mjs'), edges: scope.edges };
 }
 
-/** @param {any} found */
-function kindOf({ type, glob, specifier }) {
+/** @param {any} found @param {string} code */
+function kindOf({ type, specifier, start, end }, code) {
   if (type === 'import-meta') return 'meta';
   if (type !== 'dynamic') return 'static';
-  if (glob) return 'glob';
+  if (!isLiteral(code, start, end) && specifier !== undefined) return 'glob';
   return specifier === undefined ? 'open' : 'dynamic';
 }
 
 const REWRITE = {
   static(found, scope) {
     const { path, why } = edge('static', found.specifier, found.start, scope);
-    if (!why) splice(scope, found, inside(path));
+    if (why) return;
+    splice(scope, found, inside(path));
+    // What the page imports as JSON or as a style sheet it has made a script of, which no policy minds.
+    if (found.attributes) splice(scope, { start: found.end + 1, end: found.importEnd }, '');
   },
   dynamic(found, scope) {
     const { path, why } = edge('dynamic', found.specifier, found.start, scope);
-    if (!why) splice(scope, found, JSON.stringify(path));
+    if (!why) splice(scope, { start: found.start, end: found.importEnd - 1 }, JSON.stringify(path));
   },
   glob(found, scope) {
     edge('glob', found.specifier, found.start, scope);
@@ -74,7 +78,7 @@ const REWRITE = {
 /** What the expression names is known when it runs. */
 function lookUpLater(found, scope) {
   splice(scope, { start: found.start, end: found.start }, '__pack.find(');
-  splice(scope, { start: found.end, end: found.end }, `,${JSON.stringify(scope.path)})`);
+  splice(scope, { start: found.end, end: found.importEnd - 1 }, `,${JSON.stringify(scope.path)})`);
 }
 
 /**

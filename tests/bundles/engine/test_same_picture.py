@@ -25,7 +25,9 @@ SIDE = 256
 # However long each took to load, both start on the same tick of the virtual clock; ticks are 50 ms apart. In the copy of
 # the demo site the runtime waits before it plays, and the worker before it draws.
 WAITS = {
-    "runtime/main.mjs": {"\nplay(piece, api);": "\nawait new Promise((go) => setTimeout(go, 720 - performance.now()));\nplay(piece, api);"},
+    "runtime/main.mjs": {
+        "\nplay(piece, api);": "\nawait new Promise((go) => setTimeout(go, 720 - performance.now()));\nplay(piece, api);"
+    },
     "pieces/worker.mjs": {"phase: random() * 6": "phase: random() * 6, start: performance.timeOrigin + 820"},
     "pieces/worker-scene.mjs": {
         "  requestAnimationFrame(onFrame);\n}\n\n/** @param {number} now */": "  const wait = data.start - performance.timeOrigin - performance.now();\n"
