@@ -15,6 +15,7 @@ from bundles.engine.modules import Workshop
 from bundles.engine.node import NodeWorker
 from bundles.engine.packing import COMPRESSOR, compress, to_base64, to_json
 from bundles.engine.payload import records, worker_parts
+from bundles.engine.shelf import Shelf
 from bundles.engine.spec import CoreResult, FileSize, OnProgress, Progress, SourceTree, Stage
 
 EVERY = 10  # modules between two reports
@@ -40,7 +41,7 @@ def seeds_of(tree: SourceTree, files: Files) -> list[str]:
 class CoreBuilder:
     """Builds cores with what has been done before: per-file results, and finished cores by their content."""
 
-    def __init__(self, node: NodeWorker, modules: Store, cores: Store) -> None:
+    def __init__(self, node: NodeWorker, modules: Shelf, cores: Store) -> None:
         self.node, self.modules, self.cores = node, modules, cores
 
     def build(self, tree: SourceTree, minify: bool, report: OnProgress) -> Kept:

@@ -21,6 +21,7 @@ from bundles.engine.packing import COMPRESSOR, compress, to_base64, to_json, unp
 from bundles.engine.page import TEMPLATE, document, epoch_ms, make_loader, page_title
 from bundles.engine.parts import Piece
 from bundles.engine.programs import gather, gather_pictures
+from bundles.engine.shelf import Shelf
 from bundles.engine.spec import (
     BundleResult,
     BundleSpec,
@@ -52,7 +53,7 @@ class Engine:
 
     def __init__(self, options: EngineOptions) -> None:
         self.node = NodeWorker(options.node)
-        self._modules = Store(options.cache / "modules", options.keep_modules)
+        self._modules = Shelf(options.cache / "modules.sqlite", options.keep_modules)
         self._pieces = Store(options.cache / "pieces", options.keep_pieces)
         self._builder = CoreBuilder(self.node, self._modules, Store(options.cache / "cores", options.keep_cores))
         self._cores: OrderedDict[tuple[str, bool], Kept] = OrderedDict()
@@ -90,6 +91,7 @@ class Engine:
 
     def close(self) -> None:
         self.node.close()
+        self._modules.close()
 
     def __enter__(self) -> Self:
         return self

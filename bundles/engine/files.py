@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from bundles.engine.errors import BundleError, ErrorCode
 from bundles.engine.spec import SourceTree
@@ -18,7 +18,10 @@ Signature = tuple[int, ...]
 
 
 def suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
+    """The extension with its dot, in lower case; empty where there is none."""
+    name = path[path.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot > 0 else ""
 
 
 def is_script(path: str) -> bool:
@@ -38,7 +41,9 @@ class Files:
         self.seen: dict[str, Signature | None] = {}
         self.matched: dict[str, tuple[str, ...]] = {}
         self.bytes = 0
+        self._inside = f"{self.root}/"
         self._folder = cache(os.path.realpath)
+        self._reals: dict[str, str] = {}
         if not self.root.is_dir():
             raise BundleError(ErrorCode.NO_SOURCES, "The source tree is not there.")
 
@@ -50,10 +55,10 @@ class Files:
 
     def read(self, path: str) -> bytes:
         """Raises BundleError OUTSIDE_TREE, UNREADABLE or TOO_LARGE."""
-        self.exists(path)
+        self.exists(path)  # remembers what it is like before it is read
         limits = self.tree.limits
         try:
-            handle = os.open(self._real(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            handle = os.open(self._real(path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             with open(handle, "rb") as file:
                 data = file.read(limits.file_bytes + 1)
         except OSError as error:
@@ -82,7 +87,7 @@ class Files:
     def unchanged(self) -> bool:
         """Whether every path that was asked for still is as it was."""
         try:
-            same = all(self._signature(path) == was for path, was in self.seen.items())
+            same = all(_signature(f"{self.tree.root}/{path}") == was for path, was in self.seen.items())
             return same and all(self._match(pattern) == were for pattern, were in self.matched.items())
         except BundleError:
             return False
@@ -101,21 +106,36 @@ class Files:
 
     def _signature(self, path: str) -> Signature | None:
         try:
-            found = os.stat(self._real(path))
+            real = self._real(path)
         except (OSError, ValueError):  # a NUL in the name
             return None
-        if not stat.S_ISREG(found.st_mode):
-            return None
-        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        return _signature(real)
 
     def _real(self, path: str) -> str:
+        """Where the file really is, links followed; within the root in any case."""
+        if path not in self._reals:
+            self._reals[path] = self._resolve(path)
+        return self._reals[path]
+
+    def _resolve(self, path: str) -> str:
         folder, _, name = path.rpartition("/")
-        real = f"{self._folder(f'{self.root}/{folder}')}/{name}"
-        if Path(real).is_symlink():
+        real = f"{self._folder(self._inside + folder)}/{name}"
+        if stat.S_ISLNK(os.lstat(real).st_mode):
             real = os.path.realpath(real)
-        if os.path.commonpath([real, self.root]) != str(self.root):
+        if not real.startswith(self._inside):
             raise BundleError(ErrorCode.OUTSIDE_TREE, f"{path} leads out of the source tree", file=path)
         return real
+
+
+def _signature(path: str) -> Signature | None:
+    """Tells a file from every other, and from what it was before it was written to. Of plain files only."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def escape_pattern(text: str) -> str:

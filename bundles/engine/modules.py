@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bundles.engine.cache import Store, digest
+from bundles.engine.cache import digest
 from bundles.engine.errors import BundleError, ErrorCode, at
 from bundles.engine.files import Files
 from bundles.engine.node import NodeWorker
+from bundles.engine.shelf import Shelf
 
 REWRITING = 4  # raise it when worker/*.mjs turns the same module into something else
-BATCH_BYTES = 1 << 20
+BATCH = 24  # modules read and sent at once
 
 
 class Edge(NamedTuple):
@@ -38,11 +39,14 @@ class Module:
     error: str = ""  # of the minifier, which left the module as it was
 
     def to_bytes(self) -> bytes:
-        return json.dumps([self.path, self.code, self.raw, self.edges, self.error], ensure_ascii=False).encode()
+        """Facts on the first line, the text after it."""
+        head = json.dumps([self.path, self.raw, self.edges, self.error], ensure_ascii=False)
+        return f"{head}\n{self.code}".encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Module:
-        path, code, raw, edges, error = json.loads(data)
+        head, _, code = data.decode().partition("\n")
+        path, raw, edges, error = json.loads(head)
         return cls(path, code, raw, tuple(Edge(*edge) for edge in edges), error)
 
 
@@ -61,31 +65,27 @@ OnEdges = Callable[[str, tuple[Edge, ...]], None]
 class Workshop:
     """Makes the modules of one tree. What they name is told first, the finished text as soon as it is there."""
 
-    def __init__(self, worker: NodeWorker, store: Store, files: Files, minify: bool, as_written: str = "") -> None:
-        self.worker, self.store, self.files, self.minify, self.as_written = worker, store, files, minify, as_written
-        self._toolchain = json.dumps([REWRITING, _tools(worker), files.tree.site], sort_keys=True)
+    def __init__(self, worker: NodeWorker, shelf: Shelf, files: Files, minify: bool, as_written: str = "") -> None:
+        self.worker, self.shelf, self.files, self.minify, self.as_written = worker, shelf, files, minify, as_written
+        self._toolchain = json.dumps([REWRITING, worker.about(), files.tree.site], sort_keys=True)
         self._requests: set[int] = set()
         self._wanted: dict[str, _Wanted] = {}
 
-    def start(self, paths: Iterable[str], on_edges: OnEdges, on_module: OnModule) -> None:
-        """Takes modules in hand. Those in the cache are told at once."""
-        batch: list[dict[str, Any]] = []
-        size = 0
-        for path in paths:
-            code = self.files.read_text(path)
-            wanted = _Wanted(path, self._key(path, code), len(code.encode()))
-            if kept := self.store.get(wanted.key):
-                module = Module.from_bytes(kept)
-                on_edges(path, module.edges)
-                on_module(module)
-                continue
-            self._wanted[path] = wanted
-            batch.append({"path": path, "code": code, "keep": not self._minified(path)})
-            size += wanted.raw
-            if size > BATCH_BYTES:
-                self._post(batch)
-                batch, size = [], 0
-        self._post(batch)
+    def start(self, paths: list[str], on_edges: OnEdges, on_module: OnModule) -> None:
+        """Takes modules in hand. Those in the cache are told at once; the worker begins while more are read."""
+        for first in range(0, len(paths), BATCH):
+            some = paths[first : first + BATCH]
+            texts = {path: self.files.read_text(path) for path in some}
+            keys = {path: self._key(path, text) for path, text in texts.items()}
+            kept = self.shelf.get(keys.values())
+            for path in some:
+                if found := kept.get(keys[path]):
+                    module = Module.from_bytes(found)
+                    on_edges(path, module.edges)
+                    on_module(module)
+                else:
+                    self._wanted[path] = _Wanted(path, keys[path], len(texts[path].encode()))
+            self._post({path: text for path, text in texts.items() if keys[path] not in kept})
 
     @property
     def owed(self) -> int:
@@ -109,15 +109,16 @@ class Workshop:
         if text := answer.get("text"):
             on_module(self._finish(text))
 
-    def _post(self, batch: list[dict[str, Any]]) -> None:
-        if batch:
-            self._requests.add(self.worker.post("modules", files=batch, site=self.files.tree.site))
+    def _post(self, texts: dict[str, str]) -> None:
+        if texts:
+            files = [{"path": path, "code": text, "keep": not self._minified(path)} for path, text in texts.items()]
+            self._requests.add(self.worker.post("modules", files=files, site=self.files.tree.site))
 
     def _finish(self, text: dict[str, Any]) -> Module:
         _refuse(text)
         wanted = self._wanted.pop(text["path"])
         module = Module(wanted.path, text["code"], wanted.raw, wanted.edges, text.get("error", ""))
-        self.store.put(wanted.key, module.to_bytes())
+        self.shelf.put(wanted.key, module.to_bytes())
         return module
 
     def _key(self, path: str, code: str) -> str:
@@ -125,11 +126,6 @@ class Workshop:
 
     def _minified(self, path: str) -> bool:
         return self.minify and not (self.as_written and path.startswith(self.as_written))
-
-
-def _tools(worker: NodeWorker) -> list[str]:
-    about = worker.about()
-    return [about["minifier"], about["lexer"]]
 
 
 def _edge(found: dict[str, Any]) -> Edge:

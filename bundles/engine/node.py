@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -23,6 +24,8 @@ from bundles.engine.errors import BundleError, ErrorCode
 HERE = Path(__file__).resolve().parent / "worker"
 HEAD = struct.Struct("<I")
 FLAGS = ("--experimental-vm-modules", "--no-warnings")  # modules are compiled to see whether they are right
+SHAPES_OUTPUT = ("oxc-minify", "es-module-lexer")
+PIPE_BYTES = 1 << 20
 LARGEST_FRAME = 256 << 20
 OLDEST = ((20, 19), (22, 12))  # of Node 20, and of all later ones
 
@@ -94,9 +97,9 @@ class NodeWorker:
         return self._process.pid if self._process else None
 
     def about(self) -> dict[str, str]:
-        """Versions of what shapes the output."""
+        """Versions of what shapes the output. Raises BundleError(NO_NODE) when it is not installed."""
         if not self._about:
-            self._about = next(self.ask("about"))["about"]
+            self._about = {name: _version(self._home(), name) for name in SHAPES_OUTPUT}
         return self._about
 
     def ask(self, operation: str, **fields: Any) -> Iterator[dict[str, Any]]:
@@ -161,6 +164,9 @@ class NodeWorker:
         assert self._process is not None
         return self._process
 
+    def _home(self) -> Path:
+        return Path(self.options.packages or HERE)
+
     def _overgrown(self) -> bool:
         with contextlib.suppress(OSError, IndexError, ValueError):
             pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
@@ -168,15 +174,13 @@ class NodeWorker:
         return False
 
     def _start(self) -> None:
-        home = Path(self.options.packages or HERE)
-        if not (home / "node_modules").is_dir():
-            raise BundleError(ErrorCode.NO_NODE, "The minifier's packages are not installed: run bin/oven setup.")
+        self.about()
         command = [find_node(self.options.executable), *FLAGS, f"--max-old-space-size={self.options.heap_mb}"]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         try:
             self._process = subprocess.Popen(
                 [*command, "main.mjs"],
-                cwd=home,
+                cwd=self._home(),
                 env=_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -185,6 +189,7 @@ class NodeWorker:
         except OSError as error:
             raise BundleError(ErrorCode.NO_NODE, f"Node.js did not start: {error.strerror}.") from None
         self.starts += 1
+        _widen(self._process)
         self._answers = queue.SimpleQueue()
         reader = (self._process.stdout, self._answers)
         threading.Thread(target=_read, args=reader, name="minifier", daemon=True).start()
@@ -207,10 +212,26 @@ class NodeWorker:
         return ""
 
 
+def _version(home: Path, package: str) -> str:
+    try:
+        return str(json.loads((home / "node_modules" / package / "package.json").read_text())["version"])
+    except (OSError, ValueError, KeyError):
+        message = f"The minifier's package {package} is not installed: run bin/oven setup."
+        raise BundleError(ErrorCode.NO_NODE, message) from None
+
+
 def _environment() -> dict[str, str]:
     """Nothing of ours but what a program needs to start; as many threads as there are processors for us."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return {**kept, "UV_THREADPOOL_SIZE": str(max(2, len(os.sched_getaffinity(0))))}
+
+
+def _widen(process: subprocess.Popen[bytes]) -> None:
+    """Neither side waits for the other as long as the pipes have room."""
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError, AttributeError):  # not of this system, or more than it allows
+            assert pipe is not None
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _read(stream: BinaryIO, answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:

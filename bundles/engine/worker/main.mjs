@@ -3,7 +3,6 @@
 // It speaks frames over stdin and stdout: four bytes of length (little-endian), then JSON. It ends when its stdin
 // does, so that it never outlives its owner; `leash.mjs` sees to it when a stuck module keeps this thread busy.
 
-import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 
 import { frames, send } from './frames.mjs';
@@ -11,22 +10,9 @@ import { cuts } from './cuts.mjs';
 import { minified, mistake } from './minified.mjs';
 import { rewritten } from './rewritten.mjs';
 
-const require = createRequire(import.meta.url);
-const { version: minifier } = require('oxc-minify/package.json');
-
-/** What makes one machine's output differ from another's; part of every cache key. */
-const ABOUT = { node: process.version, minifier: `oxc-minify ${minifier}`, lexer: lexerVersion() };
-
-/** The package exports no package.json, so its version is read beside its entry. */
-function lexerVersion() {
-  const entry = require.resolve('es-module-lexer');
-  const manifest = entry.slice(0, entry.lastIndexOf('dist')) + 'package.json';
-  return `es-module-lexer ${require(manifest).version}`;
-}
-
 /** @type {Record<string, (request: any, reply: (answer: object) => void) => unknown>} */
 const OPERATIONS = {
-  about: (_, reply) => reply({ about: ABOUT }),
+  ping: (_, reply) => reply({ node: process.version }),
   modules: prepareAll,
   cuts: ({ texts }, reply) => reply({ cuts: texts.map(cuts) }),
   script: async ({ code }, reply) => reply({ code: (await minified({ path: 'page.js', code, module: false }, {})).code }),

@@ -27,16 +27,28 @@ function optionsFor({ code, module }) {
  * @returns {Promise<{code: string, problem?: object, error?: string}>}
  */
 export async function minified(source, run) {
-  const attempted = attempt(source);
-  const seen = run.over ? undefined : fault(source.original ?? source.code, source.module); // meanwhile, on this thread
-  run.over ||= seen !== undefined;
-  const found = await attempted;
+  const [found, seen] = await Promise.all([attempt(source), checked(source, run)]);
   if (found.errors.length) {
     const problem = mistake(source);
     return problem ? { code: '', problem } : { code: source.code, error: found.errors[0].message };
   }
   if (seen) return { code: '', problem: seen };
   return { code: source.keep ? source.code : found.code };
+}
+
+let turn = Promise.resolve();
+
+/** V8 looks at one text after the other, on this thread, and lets requests that came in meanwhile go first. */
+function checked(source, run) {
+  const look = () => {
+    if (run.over) return undefined;
+    const seen = fault(source.original ?? source.code, source.module);
+    run.over = seen !== undefined;
+    return seen;
+  };
+  const own = turn.then(() => new Promise((go) => setImmediate(go))).then(look);
+  turn = own;
+  return own;
 }
 
 /** @param {Source} source */

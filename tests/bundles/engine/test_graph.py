@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from bundles.engine.cache import Store
 from bundles.engine.engine import Engine
 from bundles.engine.errors import BundleError, ErrorCode
 from bundles.engine.files import Files
 from bundles.engine.graph import Graph, Walk
 from bundles.engine.modules import Workshop
+from bundles.engine.shelf import Shelf
 from bundles.engine.spec import Limits, SourceTree
 from tests.bundles.engine.conftest import MakeTree
 
@@ -73,8 +73,8 @@ ALIASES = {"whole": "/lib/whole.mjs", "parts/": "lib/parts/"}
 def walk(engine: Engine, tmp_path: object) -> Callable[..., Graph]:
     def walk(tree: SourceTree, *seeds: str, minify: bool = True) -> Graph:
         files = Files(tree)
-        store = Store(tree.root.parent / "cache", 1000)
-        return Walk(files, Workshop(engine.node, store, files, minify))(seeds or ["main.mjs"])
+        shelf = Shelf(tree.root.parent / "modules.sqlite", 1000)
+        return Walk(files, Workshop(engine.node, shelf, files, minify))(seeds or ["main.mjs"])
 
     return walk
 

@@ -75,7 +75,7 @@ def test_missing_packages_are_told(tmp_path: Path) -> None:
 
 def test_closing_ends_it() -> None:
     worker = NodeWorker()
-    worker.about()
+    list(worker.ask("ping"))
     pid = worker.pid
     worker.close()
     assert gone(pid, 0.1)
@@ -84,18 +84,18 @@ def test_closing_ends_it() -> None:
 
 def test_a_lost_worker_is_replaced_at_the_next_request() -> None:
     worker = NodeWorker()
-    about = worker.about()
+    list(worker.ask("ping"))
     kill(worker)
     assert worker._process is not None
     worker._process.wait()
-    assert next(worker.ask("about"))["about"] == about
+    assert next(worker.ask("ping"))["node"].startswith("v")
     assert worker.starts == 2
     worker.close()
 
 
 def test_a_worker_lost_in_the_middle_is_told() -> None:
     worker = NodeWorker()
-    request = worker.post("about")
+    request = worker.post("ping")
     list(worker.collect(request))
     worker.post("cuts", texts=["import 'x';" * 400_000])
     kill(worker)
@@ -130,7 +130,7 @@ def test_a_worker_that_keeps_dying_is_an_error(make_tree: MakeTree, tmp_path: Pa
     with Engine(EngineOptions(tmp_path / "c")) as engine:
 
         def report(progress: Progress) -> None:
-            list(engine.node.ask("about"))
+            list(engine.node.ask("ping"))
             kill(engine.node)
 
         with pytest.raises(BundleError) as caught:
@@ -140,20 +140,20 @@ def test_a_worker_that_keeps_dying_is_an_error(make_tree: MakeTree, tmp_path: Pa
 
 def test_a_silent_worker_is_ended_after_its_limit() -> None:
     worker = NodeWorker(NodeOptions(limit_s=0.5))
-    worker.about()
+    list(worker.ask("ping"))
     pid = worker.pid
     assert pid
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(BundleError) as caught:
-        list(worker.ask("about"))
+        list(worker.ask("ping"))
     assert caught.value.code is ErrorCode.TIMEOUT
     assert gone(pid)
 
 
 def test_a_worker_that_has_grown_is_replaced() -> None:
     worker = NodeWorker(NodeOptions(recycle_mb=1))
-    worker.about()
-    list(worker.ask("about"))
+    list(worker.ask("ping"))
+    list(worker.ask("ping"))
     assert worker.starts == 2
     worker.close()
 
@@ -162,7 +162,7 @@ OWNER = """
 import sys, time
 from bundles.engine.node import NodeWorker
 worker = NodeWorker()
-worker.about()
+list(worker.ask("ping"))
 print(worker.pid, flush=True)
 if sys.argv[1] == "busy":
     worker.post("cuts", texts=["import 'x';" * 9_000_000])
@@ -186,6 +186,6 @@ def test_node_sees_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVEN_TEST_SECRET", "hidden")
     monkeypatch.setenv("NODE_OPTIONS", "--require=/nowhere.js")
     worker = NodeWorker()
-    worker.about()
+    list(worker.ask("ping"))
     assert b"OVEN_TEST_SECRET" not in Path(f"/proc/{worker.pid}/environ").read_bytes()
     worker.close()
