@@ -11,7 +11,7 @@ let typed = '';
 export function act(_, { type, key }) {
   if (type !== 'key') return;
   if (key === 'Backspace') typed = typed.slice(0, -1);
-  else if (key === 'Enter' && typed) location.href = `/${encodeURIComponent(typed)}`;
+  else if (key === 'Enter' && typed && !/** @type {any} */ (window).acPACK_MODE) location.href = `/${encodeURIComponent(typed)}`;
   else if (key.length === 1 && typed.length < 16) typed += key;
 }
 

@@ -14,9 +14,9 @@ const config = JSON.parse(document.getElementById('piece')?.textContent ?? '{}')
 const stage = /** @type {HTMLElement} */ (document.getElementById('aesthetic-computer'));
 const query = new URLSearchParams(location.search);
 
-/** Art pixels to a CSS pixel. */
+/** Art pixels to a CSS pixel; a bundle may bring its own. */
 function density() {
-  const asked = Number(query.get('density'));
+  const asked = Number(query.get('density') ?? /** @type {any} */ (window).acPACK_DENSITY);
   return asked > 0 ? Math.min(asked, 16) : window.devicePixelRatio;
 }
 

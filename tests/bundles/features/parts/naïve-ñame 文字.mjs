@@ -1,0 +1,1 @@
+export const héllo = await Promise.resolve('wörld');

@@ -1,0 +1,1 @@
+function shared(n) { return 'shared ' + n; }

@@ -1,0 +1,1 @@
+export const isTriple = (n) => n % 3 === 0;

@@ -1,0 +1,134 @@
+"""Every demo piece as a bundle, wherever a bundle may be opened."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from bundles.engine.engine import Engine, EngineOptions
+from captures.engine.chromium import find_any_browser
+from tests.bundles.demo import HANGS, PIECES, PROGRAMS, TREE, spec_for
+from tests.e2e.bundled_pages import PLACES, Opened, document_in, opened, served
+
+UNREADY = {"never"}
+FLAT = {"solid", "black"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(
+            executable_path=find_any_browser(), args=["--no-sandbox", "--enable-unsafe-swiftshader"]
+        )
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with Engine(EngineOptions(tmp_path_factory.mktemp("bundles"))) as engine:
+        yield engine
+
+
+def drawn(found: Opened) -> bool:
+    shot = np.asarray(Image.open(io.BytesIO(found.page.screenshot(animations="allow"))).convert("RGB")).astype(int)
+    return bool(shot.std(axis=(0, 1)).max() > 5)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", [name for name in PIECES + PROGRAMS[:4] if name != HANGS])
+def test_a_piece_runs_offline(browser: Browser, engine: Engine, tmp_path: Path, name: str, place: str) -> None:
+    page = engine.bundle(spec_for(name), TREE).html
+    with opened(browser, page, tmp_path, place) as found:
+        if name in UNREADY:
+            found.wait("!!document.querySelector('canvas')")
+            found.page.wait_for_timeout(200)
+        else:
+            found.wait()
+        found.page.wait_for_timeout(100)
+        assert drawn(found) or name in FLAT
+
+
+@pytest.mark.parametrize("fields", [{"compress": False}, {"minify": False}, {"compress": False, "minify": False}])
+@pytest.mark.parametrize("name", ["orbit", "worker", "$roz"])
+def test_a_piece_runs_however_it_is_packed(
+    browser: Browser, engine: Engine, tmp_path: Path, name: str, fields: dict[str, bool]
+) -> None:
+    with opened(browser, engine.bundle(spec_for(name, **fields), TREE).html, tmp_path) as found:
+        found.wait()
+
+
+def test_density_is_that_of_the_bundle(browser: Browser, engine: Engine, tmp_path: Path) -> None:
+    with opened(browser, engine.bundle(spec_for("orbit", density=3), TREE).html, tmp_path) as found:
+        found.wait()
+        assert found.evaluate("document.querySelector('canvas').width") == 768
+
+
+def test_parameters_reach_the_piece(browser: Browser, engine: Engine, tmp_path: Path) -> None:
+    with opened(browser, engine.bundle(spec_for("orbit", params=("3",)), TREE).html, tmp_path) as found:
+        found.wait()
+        assert found.evaluate("JSON.parse(document.getElementById('piece').textContent).params") == ["3"]
+
+
+def test_the_globals_are_set_before_the_runtime(browser: Browser, engine: Engine, tmp_path: Path) -> None:
+    with opened(browser, engine.bundle(spec_for("$roz", version="abc1234"), TREE).html, tmp_path) as found:
+        found.wait()
+        assert found.evaluate("[acPACK_MODE, acKEEP_MODE, acPACK_PIECE, acPACK_DATE, acPACK_GIT]") == [
+            True,
+            True,
+            "$roz",
+            "February 13, 2026 at 1:05:09 PM",
+            "abc1234",
+        ]
+        colophon = found.evaluate("acPACK_COLOPHON")
+        assert colophon["piece"]["isKidLisp"] and colophon["build"]["author"] == "rosa"
+        assert found.evaluate("Object.keys(VFS).sort()") == found.evaluate(
+            "[...modulePaths, 'pieces/roz.lisp'].sort()"
+        )
+        assert found.evaluate("Object.values(VFS_BLOB_URLS).every((url) => url.startsWith('blob:'))")
+        assert found.evaluate("acPAINTING_BITMAPS_READY") is True
+
+
+def test_nothing_is_left_of_the_payload(browser: Browser, engine: Engine, tmp_path: Path) -> None:
+    with opened(browser, engine.bundle(spec_for("orbit"), TREE).html, tmp_path) as found:
+        found.wait()
+        assert found.evaluate("document.querySelectorAll('[data-pack]').length") == 0
+
+
+def test_a_damaged_bundle_says_so(browser: Browser, engine: Engine, tmp_path: Path) -> None:
+    page = engine.bundle(spec_for("orbit"), TREE).html.replace(b'data-pack="core">H4s', b'data-pack="core">AAA')
+    (tmp_path / "bundle.html").write_bytes(page)
+    tab = browser.new_page()
+    tab.goto((tmp_path / "bundle.html").as_uri())
+    tab.wait_for_function("document.body.innerText.includes('Bundle error: ')")
+    tab.close()
+
+
+def test_a_piece_that_fails_to_boot_says_so(browser: Browser, engine: Engine, tmp_path: Path) -> None:
+    page = engine.bundle(spec_for("orbit", compress=False), TREE).html
+    assert b"export function boot(" in page
+    broken = page.replace(b"export function boot(", b"throw new Error('no \\u003cb>luck');export function boot(")
+    (tmp_path / "bundle.html").write_bytes(broken)
+    tab = browser.new_page()
+    tab.goto((tmp_path / "bundle.html").as_uri())
+    tab.wait_for_function("document.body.innerText === 'Boot failed: no <b>luck'")
+    tab.close()
+
+
+def test_a_served_bundle_asks_its_server_for_nothing(browser: Browser, engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "x.html").write_text(document_in("file", engine.bundle(spec_for("worker"), TREE).html.decode()))
+    asked: list[str] = []
+    with served(tmp_path) as origin:
+        tab = browser.new_page()
+        tab.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
+        tab.goto(f"{origin}/x.html")
+        tab.wait_for_function("window.acPieceReady === true")
+        tab.wait_for_timeout(200)
+        tab.close()
+    assert asked == [f"{origin}/x.html"]
