@@ -48,26 +48,29 @@ class CoreBuilder:
         """Raises BundleError."""
         started = time.perf_counter()
         files = Files(tree)
-        graph = self._walk(files, minify, report)
+        workshop = Workshop(self.node, self.modules, files, minify)
+        graph = self._walk(files, workshop, report)
         plain = self._plain(tree, graph)
+        workshop.begin_check()
         key = digest(plain, COMPRESSOR)
         known = self.load(key)
+        made = known or _result(key, plain, graph, minify)
+        workshop.end_check()
         if known is None:
-            known = _result(key, plain, graph, minify)
-            known = replace(known, ms=round((time.perf_counter() - started) * 1000))
-            self.cores.put(key, to_bytes(known))
-        return Kept(known, files)
+            made = replace(made, ms=round((time.perf_counter() - started) * 1000))
+            self.cores.put(key, to_bytes(made))
+        return Kept(made, files)
 
     def load(self, key: str) -> CoreResult | None:
         """A finished core, if it is still kept."""
         data = self.cores.get(key)
         return from_bytes(data) if data else None
 
-    def _walk(self, files: Files, minify: bool, report: OnProgress) -> Graph:
+    def _walk(self, files: Files, workshop: Workshop, report: OnProgress) -> Graph:
         report(Progress(Stage.DISCOVER, "Finding the runtime's modules"))
         seeds = seeds_of(files.tree, files)
         told = _Told(report)
-        graph = Walk(files, Workshop(self.node, self.modules, files, minify))(seeds, told)
+        graph = Walk(files, workshop)(seeds, told)
         others = len(graph.texts) + len(graph.binaries)
         told.end(len(graph.modules))
         report(Progress(Stage.FONTS, f"{others} other files", others, others))

@@ -128,7 +128,10 @@ class Engine:
         def walk() -> Piece:
             files = Files(tree)
             workshop = Workshop(self.node, self._modules, files, spec.minify, as_written=tree.pieces)
-            return Piece(spec, tree, packed, graph=Walk(files, workshop, packed.paths)([path]))
+            graph = Walk(files, workshop, packed.paths)([path])
+            workshop.begin_check()
+            workshop.end_check()
+            return Piece(spec, tree, packed, graph=graph)
 
         piece = self._twice(walk)
         report(Progress(Stage.DEPS, f"{len(piece.graph.paths)} files beside the runtime"))

@@ -87,7 +87,8 @@ class Files:
     def unchanged(self) -> bool:
         """Whether every path that was asked for still is as it was."""
         try:
-            same = all(_signature(f"{self.tree.root}/{path}") == was for path, was in self.seen.items())
+            root = str(self.tree.root)
+            same = all(_signature(f"{root}/{path}") == was for path, was in self.seen.items())
             return same and all(self._match(pattern) == were for pattern, were in self.matched.items())
         except BundleError:
             return False

@@ -54,7 +54,6 @@ class Walk:
             else:
                 self.workshop.step(self._on_edges, self._on_module)
             on_found(len(self.graph.modules), len(self.graph.modules) + len(self._next) + self.workshop.owed)
-        self.workshop.shelf.flush()
         return self.graph
 
     def _on_module(self, module: Module) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class _Wanted:
     edges: tuple[Edge, ...] = ()
 
 
+_RUNS = itertools.count(1)  # of this process: tells the worker what belongs together
 OnModule = Callable[[Module], None]
 OnEdges = Callable[[str, tuple[Edge, ...]], None]
 
@@ -68,7 +70,9 @@ class Workshop:
     def __init__(self, worker: NodeWorker, shelf: Shelf, files: Files, minify: bool, as_written: str = "") -> None:
         self.worker, self.shelf, self.files, self.minify, self.as_written = worker, shelf, files, minify, as_written
         self._toolchain = json.dumps([REWRITING, worker.about(), files.tree.site], sort_keys=True)
+        self._run = next(_RUNS)
         self._requests: set[int] = set()
+        self._check = 0
         self._wanted: dict[str, _Wanted] = {}
 
     def start(self, paths: list[str], on_edges: OnEdges, on_module: OnModule) -> None:
@@ -103,16 +107,30 @@ class Workshop:
             return
         for found in answer.get("edges", ()):
             _refuse(found)
-            edges = tuple(_edge(edge) for edge in found["edges"])
+            edges = tuple(Edge(*edge) for edge in found["edges"])
             self._wanted[found["path"]].edges = edges
             on_edges(found["path"], edges)
         if text := answer.get("text"):
             on_module(self._finish(text))
 
+    def begin_check(self) -> None:
+        """Has the new modules looked at once more, by V8, while we do something else."""
+        self._check = self.worker.post("check", run=self._run) if self._requests else 0
+
+    def end_check(self) -> None:
+        """Files what was made. Raises BundleError(SYNTAX) instead, when something was found."""
+        if self._check:
+            for answer in self.worker.collect(self._check):
+                if answer.get("fault"):
+                    self.shelf.forget()
+                    _refuse(answer["fault"])
+        self.shelf.flush()
+
     def _post(self, texts: dict[str, str]) -> None:
         if texts:
             files = [{"path": path, "code": text, "keep": not self._minified(path)} for path, text in texts.items()]
-            self._requests.add(self.worker.post("modules", files=files, site=self.files.tree.site))
+            request = self.worker.post("modules", run=self._run, files=files, site=self.files.tree.site)
+            self._requests.add(request)
 
     def _finish(self, text: dict[str, Any]) -> Module:
         _refuse(text)
@@ -126,10 +144,6 @@ class Workshop:
 
     def _minified(self, path: str) -> bool:
         return self.minify and not (self.as_written and path.startswith(self.as_written))
-
-
-def _edge(found: dict[str, Any]) -> Edge:
-    return Edge(*(found[name] for name in Edge._fields))
 
 
 def _refuse(found: dict[str, Any]) -> None:

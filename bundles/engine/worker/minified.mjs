@@ -2,8 +2,6 @@
 
 import { minify, minifySync } from 'oxc-minify';
 
-import { fault } from './checked.mjs';
-
 /** @typedef {{path: string, code: string, original?: string, module: boolean, keep?: boolean}} Source */
 
 // The minifier may give a destructured catch parameter the short name of a variable that its default reads.
@@ -21,34 +19,16 @@ function optionsFor({ code, module }) {
 /**
  * The text to ship. `problem` is a mistake of the author's, and ends the build; `error` one of the minifier's, after
  * which the text is shipped as it was rewritten.
- * `run.over` is set by the first mistake: it ends the build, and nobody wants to hear of more.
  * @param {Source} source
- * @param {{over?: boolean}} run
  * @returns {Promise<{code: string, problem?: object, error?: string}>}
  */
-export async function minified(source, run) {
-  const [found, seen] = await Promise.all([attempt(source), checked(source, run)]);
+export async function minified(source) {
+  const found = await attempt(source);
   if (found.errors.length) {
     const problem = mistake(source);
     return problem ? { code: '', problem } : { code: source.code, error: found.errors[0].message };
   }
-  if (seen) return { code: '', problem: seen };
   return { code: source.keep ? source.code : found.code };
-}
-
-let turn = Promise.resolve();
-
-/** V8 looks at one text after the other, on this thread, and lets requests that came in meanwhile go first. */
-function checked(source, run) {
-  const look = () => {
-    if (run.over) return undefined;
-    const seen = fault(source.original ?? source.code, source.module);
-    run.over = seen !== undefined;
-    return seen;
-  };
-  const own = turn.then(() => new Promise((go) => setImmediate(go))).then(look);
-  turn = own;
-  return own;
 }
 
 /** @param {Source} source */

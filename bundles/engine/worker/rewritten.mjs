@@ -19,6 +19,7 @@ const LITERAL = String.raw`(["'\x60])((?:(?!\1)[^\\\n$])*)\1`;
 const BEFORE_META = new RegExp(String.raw`\bnew\s+URL\s*\(\s*${LITERAL}\s*,\s*$`);
 const AFTER_META = /^\s*\.\s*url\s*,?\s*\)/;
 const LONGEST_CALL = 2000; // characters from `new URL(` to its `import.meta`
+const WORDS = ['Worker', 'fetch', 'addModule', 'importScripts'];
 const STARTS = String.raw`\b(?:new\s+(?:Shared)?Worker|fetch|addModule|importScripts)\s*\(\s*${LITERAL}`;
 
 /**
@@ -104,6 +105,7 @@ function literalUrl(found, scope) {
  * the owner takes them along when they exist, and the text stays as it is.
  */
 function hint(scope) {
+  if (!WORDS.some((word) => scope.code.includes(word))) return;
   for (const found of scope.code.matchAll(new RegExp(STARTS, 'g'))) {
     const kind = found[0].startsWith('fetch') ? 'hint' : 'start';
     for (const path of targets(relative(found[2]), scope)) {

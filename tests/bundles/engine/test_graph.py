@@ -74,7 +74,11 @@ def walk(engine: Engine, tmp_path: object) -> Callable[..., Graph]:
     def walk(tree: SourceTree, *seeds: str, minify: bool = True) -> Graph:
         files = Files(tree)
         shelf = Shelf(tree.root.parent / "modules.sqlite", 1000)
-        return Walk(files, Workshop(engine.node, shelf, files, minify))(seeds or ["main.mjs"])
+        workshop = Workshop(engine.node, shelf, files, minify)
+        found = Walk(files, workshop)(seeds or ["main.mjs"])
+        workshop.begin_check()
+        workshop.end_check()
+        return found
 
     return walk
 
