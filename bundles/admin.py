@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
@@ -45,8 +45,10 @@ class CoreBuildAdmin(JobAdmin):
         ),
         ("Attempts", {"fields": ("attempts",)}),
     )
-    readonly_fields = ("large", "service", "error", "raw", "minified", "packed", "spans_panel", "notes")
-    readonly_fields += ("files_panel", "attempts")
+    readonly_fields = (
+        *("large", "service", "error", "raw", "minified", "packed"),
+        *("spans_panel", "notes", "files_panel", "attempts"),
+    )
 
     @display(description="")
     def thumb(self, build: CoreBuild) -> SafeString:
@@ -81,11 +83,8 @@ class CoreBuildAdmin(JobAdmin):
     @display(description="Notes")
     def notes(self, build: CoreBuild) -> SafeString | str:
         entries = [*build.errors, *build.warnings]
-        return (
-            format_html("<ul>{}</ul>", format_html("".join("<li>{}</li>" for _ in entries), *entries))
-            if entries
-            else "–"
-        )
+        items = format_html_join("", "<li>{}</li>", ((entry,) for entry in entries))
+        return format_html("<ul>{}</ul>", items) if entries else "–"
 
     @display(description="Heaviest first")
     def files_panel(self, build: CoreBuild) -> SafeString | str:
@@ -100,22 +99,17 @@ class CoreBuildAdmin(JobAdmin):
 def bars(table: list[list[Any]]) -> list[dict[str, Any]]:
     """Each file with its part of the whole, as widths in percent; the lightest ones together."""
     heaviest = max((row[2] for row in table), default=0) or 1
-    shown = [
-        {
-            "path": path,
-            "raw": size(raw),
-            "packed": size(packed),
-            "width": f"{100 * packed / heaviest:.1f}",
-            "error": error,
-        }
-        for path, raw, packed, error in table[:HEAVIEST]
-    ]
+    shown = [_bar(path, raw, packed, heaviest, error) for path, raw, packed, error in table[:HEAVIEST]]
     rest = table[HEAVIEST:]
     if rest:
         raw, packed = sum(row[1] for row in rest), sum(row[2] for row in rest)
-        width = f"{min(100.0, 100 * packed / heaviest):.1f}"
-        shown.append({"path": f"{len(rest)} lighter ones", "raw": size(raw), "packed": size(packed), "width": width})
+        shown.append(_bar(f"{len(rest)} lighter ones", raw, packed, heaviest))
     return shown
+
+
+def _bar(path: str, raw: int, packed: int, heaviest: int, error: str = "") -> dict[str, Any]:
+    width = f"{min(100.0, 100 * packed / heaviest):.1f}"
+    return {"path": path, "raw": size(raw), "packed": size(packed), "width": width, "error": error}
 
 
 @admin.register(Bundle)

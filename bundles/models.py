@@ -26,7 +26,7 @@ class CoreBuildQuerySet(models.QuerySet["CoreBuild"]):
 
 
 class CoreBuild(Job):
-    """The site's runtime, packed for one version of its source tree. Complete means: built, and seen to run offline."""
+    """The site's runtime, packed for one version of its source tree. Complete: built, and seen to run offline."""
 
     kind: ClassVar[str] = "core"
     streamed: ClassVar[bool] = True

@@ -36,6 +36,7 @@ from oven_site.live import events
 
 log = logging.getLogger(__name__)
 CORE_WAIT_S = 120.0
+FINAL = {"check", *(str(code) for code in ErrorCode if not code.retry)}  # why a core fails until its files change
 POSTER_SIDE = 192
 STAGE_PERCENT = {"init": 2, "fetch": 2, "deps": 10, "cache-hit": 30, "discover": 12, "minify": 20, "fonts": 60}
 STAGE_PERCENT |= {"piece": 65, "paintings": 70, "generate": 80, "compress": 90}
@@ -124,7 +125,7 @@ def _check(execution: Execution, build: CoreBuild, core: CoreResult) -> Checked:
 def probe() -> str:
     """The piece that cores are tried with: the configured one, else the first of the tree."""
     tree = trees.source_tree()
-    if settings.OVEN_BUNDLE_PROBE:
+    if (tree.root / tree.piece_path(settings.OVEN_BUNDLE_PROBE)).is_file():
         return str(settings.OVEN_BUNDLE_PROBE)
     found = sorted(path.stem for path in (tree.root / tree.pieces).glob(f"*{tree.suffix}"))
     if not found:
@@ -197,6 +198,9 @@ def _first_core(execution: Execution) -> CoreBuild:
     """There is none yet: builds it here, or waits for another worker that does."""
     from oven_site.jobs.worker import perform
 
+    last = CoreBuild.objects.filter(tree=trees.fingerprint()).order_by("-id").first()
+    if last and last.state == State.FAILED and last.error_code in FINAL:
+        raise BundleError(ErrorCode.NO_SOURCES, last.error_message)  # the same files would fail in the same way
     build = build_core(source="bundle")
     execution.report("discover", 5, "Packing the runtime for the first time")
     deadline = time.monotonic() + CORE_WAIT_S
@@ -281,7 +285,8 @@ def _poster(wish: BundleRequest) -> str:
 
 
 def _sentence(error: BundleError) -> str:
-    place = f"{error.file}:{error.line}:{error.column}" if error.line else error.file
+    """With the place in a file, unless it says that itself."""
+    place = f"{error.file}:{error.line}:{error.column}" if error.line else ""
     return error.message if not place or place in error.message else f"{place}: {error.message}"
 
 

@@ -49,7 +49,7 @@ PREWARM: dict[str, Any] = {
     "security": [{"bearer": []}],
     "responses": {
         200: {"description": "The runtime is packed: `commit`, `elapsed` (ms), `fileCount`."},
-        401: _error("Send a bearer token with the scope `bundle`, or call from the same machine."),
+        401: _error("Sign in or send a bearer token with the scope `bundle`."),
         500: _error("It could not be packed, or does not run offline: the last good one stays in service."),
     },
 }

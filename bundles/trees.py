@@ -47,7 +47,7 @@ def fingerprint(root: Path | None = None) -> str:
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__pycache__")))
         for name in sorted(names):
             try:
-                stat = os.stat(os.path.join(folder, name))
+                stat = Path(folder, name).stat()
             except OSError:
                 continue
             found.update(f"{folder}/{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())

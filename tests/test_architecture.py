@@ -12,7 +12,7 @@ from django.apps import apps
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
-TREES = ("captures", "oven_site", "pieces", "bench", "bin")
+TREES = ("bakes", "bundles", "captures", "oven_site", "pieces", "bench", "bin")
 SUFFIXES = {".py", ".js", ".mjs", ".css", ".html", ".sh", ""}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
 
@@ -26,6 +26,7 @@ REACHES_OUT = {
 # Who may start a process.
 STARTS_PROCESSES = {
     "captures/engine",  # Chromium and ffmpeg
+    "bundles/engine",  # Node and git
     "oven_site/supervisor",
     "oven_site/embedded.py",  # the queue
 }
@@ -46,7 +47,7 @@ PROCESS_CALLS = {
 def sources(*suffixes: str) -> Iterator[Path]:
     for tree in TREES:
         for path in sorted((ROOT / tree).rglob("*")):
-            hidden = {"__pycache__", "migrations", "results"} & set(path.parts)
+            hidden = {"__pycache__", "migrations", "node_modules", "results"} & set(path.parts)
             if path.is_file() and not hidden and (not suffixes or path.suffix in suffixes):
                 yield path
 

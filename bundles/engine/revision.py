@@ -10,7 +10,7 @@ LIMIT_S = 10
 
 
 def revision(root: Path) -> str:
-    """The short hash, with " (dirty)" when files below the tree differ from it; "unknown" without git or repository."""
+    """The short hash, with " (dirty)" when the tree's files differ from it; "unknown" outside of a repository."""
     found = _git(root, "rev-parse", "--short", "HEAD")
     if not found:
         return UNKNOWN

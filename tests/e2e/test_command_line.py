@@ -21,7 +21,7 @@ FIXTURES = ROOT / "tests" / "fixtures" / "pieces"
 
 @pytest.fixture
 def shell(site: HeldSite, tmp_path: Path) -> Any:
-    """Runs `manage.py grab` where Redis and the database are out of reach."""
+    """Runs `manage.py grab` (or another command) where Redis and the database are out of reach."""
     data = tmp_path / "data"
     data.mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OVEN_", "DJANGO_", "REDIS"))}
@@ -35,8 +35,8 @@ def shell(site: HeldSite, tmp_path: Path) -> Any:
         "OVEN_PIECE_ORIGIN": site.origin,
     }
 
-    def grab(*args: str, code: int = 0) -> str:
-        command = [sys.executable, str(ROOT / "manage.py"), "grab", *args]
+    def grab(*args: str, code: int = 0, verb: str = "grab") -> str:
+        command = [sys.executable, str(ROOT / "manage.py"), verb, *args]
         done = subprocess.run(
             command, check=False, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
         )
@@ -116,3 +116,32 @@ def test_a_wrong_option_is_named(args: list[str], word: str, tmp_path: Path, mon
     with pytest.raises(CommandError, match=word):
         call_command("grab", *args)
     assert not list(tmp_path.iterdir())
+
+
+# --- bundle ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_piece_is_bundled_from_a_shell(shell: Any, tmp_path: Path) -> None:
+    out, plain = tmp_path / "orbit.html", tmp_path / "plain.html"
+    assert "files in" in shell("orbit", "-o", str(out), verb="bundle")
+    assert out.read_text().startswith("<!doctype html>")
+    shell("orbit", "-o", str(plain), "--no-compress", "--no-minify", verb="bundle")
+    assert "acPieceReady" in plain.read_text()
+    assert plain.stat().st_size > out.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nope"], "There is no piece nope. (not_found)"),
+        (["../x"], "bad_spec"),
+        (["orbit", "--source", "nowhere"], "nowhere: there is no such folder."),
+    ],
+)
+def test_a_bundle_that_cannot_be_made_is_explained(
+    shell: Any, arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    told = shell(*arguments, "-o", str(tmp_path / "x.html"), verb="bundle", code=1)
+    assert said in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "x.html").exists()

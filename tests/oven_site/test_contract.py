@@ -32,6 +32,10 @@ ROUTES = {
     ("POST", "/bake-incoming"): ("/bake-incoming", 401),
     ("POST", "/bake-status"): ("/bake-status", 400),
     ("POST", "/bake-complete"): ("/bake-complete", 400),
+    ("GET", "/bundle-html"): ("/bundle-html", 400),
+    ("GET", "/bundles/{bundle_id}"): ("/bundles/none-12345678", 404),
+    ("POST", "/bundle-prewarm"): ("/bundle-prewarm", 401),
+    ("GET", "/bundle-status"): ("/bundle-status", 200),
 }
 # What else the site answers: pages for people, and files.
 OTHERS = {"", "sign-in", "live/grab", "live/state", "live/job/<str:public_id>/<str:action>"}

@@ -79,13 +79,13 @@ def test_starts_says_where_it_is_and_leaves_nothing(run: Run, project: Path, por
     ):
         assert text in run.output
     assert "No migrations" not in run.output
-    for name in ("capture-1", "capture-2", "bake-1", "bake-2", "light", "scheduler"):
+    for name in ("capture-1", "capture-2", "bake-1", "bake-2", "bundle", "light", "scheduler"):
         run.wait_for(f"{name:<9} | ")
     redis_url = f"unix://{var}/run/valkey.sock?db=0"
     assert f"capture_worker {redis_url} http://127.0.0.1:{port + 1}" in run.output
     assert {path.stem for path in (var / "logs").glob("*.log")} >= {"capture-1", "light", "scheduler"}
     assert not any("token=once" in path.read_text() for path in (var / "logs").iterdir())
-    assert len(run.pids()) == 10  # the supervisor, and nine children
+    assert len(run.pids()) == 11  # the supervisor, and ten children
     assert run.stop(signal.SIGINT) == 0
     assert run.pids() == []
     assert "\nvalkey " not in run.output  # it had nothing to say that anybody needs

@@ -33,8 +33,9 @@ class Command(BaseCommand):
             raise CommandError(f"{root}: there is no such folder.")
         with tempfile.TemporaryDirectory(prefix="oven-bundle-") as cache:
             try:
+                spec = self._spec(options)
                 with Engine(engine_options(Path(cache))) as engine:
-                    result = engine.bundle(self._spec(options), trees.source_tree(root), _bar(options["quiet"]))
+                    result = engine.bundle(spec, trees.source_tree(root), _bar(options["quiet"]))
             except KeyboardInterrupt:
                 raise CommandError("Stopped.") from None
             except BundleError as error:

@@ -215,6 +215,6 @@ def test_a_fork_that_is_told_hands_its_job_back(valkey: Any) -> None:
 
 
 @committed
-@pytest.mark.parametrize("command", ["bake_worker", "light_worker"])
+@pytest.mark.parametrize("command", ["bake_worker", "bundle_worker", "light_worker"])
 def test_workers_serve_their_queues_until_these_are_empty(valkey: Any, command: str) -> None:
     call_command(command, "--burst")

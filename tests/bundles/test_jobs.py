@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from bundles import jobs, trees
+from bundles.idle import IdleClose
+from bundles.models import Bundle, CoreBuild
+from oven_site.artifacts import stores
+from oven_site.jobs import lifecycle
+from tests.support import until
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_same_wish_twice_is_one_bundle(asked: Any) -> None:
+    assert asked().bundle == asked().bundle
+    assert asked(density="2").bundle != asked().bundle
+
+
+def test_a_finished_one_answers_repeats_until_it_expires(asked: Any, bundled: Any) -> None:
+    bundled()
+    assert asked().cached
+    Bundle.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert not asked().cached
+
+
+def test_again_skips_the_cache(bundled: Any) -> None:
+    row = bundled()
+    asked = jobs.ask_again(row)
+    assert not asked.cached
+    assert asked.bundle.spec == row.spec
+
+
+def test_expired_files_go_and_their_rows_stay(bundled: Any) -> None:
+    row = bundled()
+    key = row.artifact.key
+    assert jobs.housekeep()["bundles"] == 0
+    Bundle.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert jobs.housekeep()["bundles"] == 1
+    assert stores.local_path("blobs", key) is None
+    assert Bundle.objects.get().artifact is None
+
+
+# --- cores ----------------------------------------------------------------------------------------------------------
+
+
+def test_one_build_for_all_who_ask(valkey: Any) -> None:
+    assert jobs.build_core() == jobs.build_core()
+    assert CoreBuild.objects.count() == 1
+
+
+def test_the_tree_is_packed_at_start_and_when_it_changes(valkey: Any, settings: Any, tmp_path: Path) -> None:
+    settings.OVEN_BUNDLE_SOURCE = str(tmp_path)
+    jobs.watch_tree()
+    assert not CoreBuild.objects.exists()  # there are no files
+    (tmp_path / "main.mjs").write_text("one")
+    jobs.watch_tree()
+    jobs.watch_tree()
+    first = CoreBuild.objects.get()
+    lifecycle.finish(lifecycle.claim("core", first.pk, "test:1:1"), {})  # type: ignore[type-var]
+    jobs.watch_tree()
+    assert CoreBuild.objects.count() == 1
+    (tmp_path / "main.mjs").write_text("two!")
+    jobs.watch_tree()
+    assert CoreBuild.objects.count() == 2
+
+
+def test_a_tree_that_fails_is_not_tried_again_until_it_changes(core: Any, valkey: Any) -> None:
+    core(error="It does not run.")
+    jobs.watch_tree()
+    assert CoreBuild.objects.count() == 1
+
+
+def test_several_cores_are_kept_and_the_rest_goes(core: Any, settings: Any) -> None:
+    settings.OVEN_BUNDLE_CORES = 2
+    rows = [core(tree=str(number)) for number in range(4)]
+    assert jobs.housekeep()["cores"] == 2
+    assert set(CoreBuild.objects.all()) == set(rows[-2:])
+
+
+def test_a_tree_is_known_by_names_sizes_and_times(tmp_path: Path) -> None:
+    assert trees.fingerprint(tmp_path) == ""
+    (tmp_path / "a.mjs").write_text("one")
+    first = trees.fingerprint(tmp_path)
+    assert trees.fingerprint(tmp_path) == first
+    (tmp_path / "a.mjs").rename(tmp_path / "b.mjs")
+    assert trees.fingerprint(tmp_path) != first
+
+
+def test_the_version_is_the_configured_one_or_that_of_the_repository(settings: Any, tmp_path: Path) -> None:
+    settings.OVEN_VERSION = "2026.11"
+    assert trees.version(tmp_path) == "2026.11"
+    settings.OVEN_VERSION = "unknown"
+    assert trees.version(tmp_path) == "unknown"
+
+
+# --- what is dear to keep -------------------------------------------------------------------------------------------
+
+
+def test_it_is_closed_once_nobody_has_needed_it_for_a_while() -> None:
+    closed: list[int] = []
+    idle = IdleClose(lambda: closed.append(1), idle_s=0.05)
+    with idle.busy():
+        with idle.busy():
+            pass
+        time.sleep(0.15)
+        assert closed == []
+    until(lambda: closed == [1])
