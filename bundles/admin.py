@@ -64,9 +64,13 @@ class CoreBuildAdmin(JobAdmin):
             '<b class="oven-name">{}</b><br><span class="oven-dim">{}</span>', build.version, build.key[:12]
         )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CoreBuild]:
+        self._in_service = CoreBuild.objects.in_service()  # once for a page, not for every row
+        return super().get_queryset(request)
+
     @display(description="In service", boolean=True)
     def service(self, build: CoreBuild) -> bool:
-        return build == CoreBuild.objects.in_service()
+        return build == self._in_service
 
     @display(description="Written", ordering="raw_bytes")
     def raw(self, build: CoreBuild) -> str:

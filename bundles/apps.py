@@ -16,7 +16,7 @@ class BundlesConfig(AppConfig):
                 pool="bundle",
                 runner="bundles.running.run_core",
                 time_limit_s=300,
-                regular="bundles.jobs.watch_tree",
+                regular="bundles.jobs.look_after",
             )
         )
         registry.register(

@@ -15,12 +15,14 @@ from django.utils import timezone
 from bundles import trees
 from bundles.models import Bundle, CoreBuild
 from bundles.requests import BundleRequest
+from captures.models import Grab
 from oven_site.artifacts import stores
 from oven_site.jobs import lifecycle
 from oven_site.jobs.states import WAITING, Lane, State
 
 log = logging.getLogger(__name__)
 KEPT_FAILURES = 20
+POSTERS_AT_ONCE = 20
 
 
 QueueFull = lifecycle.QueueFull
@@ -95,6 +97,22 @@ def build_core(*, source: str = "prewarm", user: Any = None, lane: Lane = Lane.N
         if active is None:
             raise
         return active
+
+
+def look_after() -> None:
+    """Every few seconds."""
+    watch_tree()
+    fill_posters()
+
+
+def fill_posters() -> None:
+    """Pictures that were asked for when a piece was bundled, and are there now."""
+    for bundle in Bundle.objects.filter(poster="", state=State.COMPLETE).order_by("-id")[:POSTERS_AT_ONCE]:
+        grab = (
+            Grab.objects.filter(piece=bundle.piece, state=State.COMPLETE).exclude(poster="").order_by("-id").first()
+        )
+        if grab is not None:
+            Bundle.objects.filter(pk=bundle.pk).update(poster=grab.poster)
 
 
 def watch_tree() -> None:

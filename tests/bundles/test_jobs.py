@@ -112,3 +112,14 @@ def test_it_is_closed_once_nobody_has_needed_it_for_a_while() -> None:
         time.sleep(0.15)
         assert closed == []
     until(lambda: closed == [1])
+
+
+def test_a_picture_that_comes_later_is_taken_over(bundled: Any, grab: Any, tmp_path: Path) -> None:
+    from tests.support import finished
+
+    row = bundled()
+    jobs.fill_posters()
+    assert Bundle.objects.get(pk=row.pk).poster == ""
+    finished(grab(piece="orbit"), tmp_path, poster="oven/posters/orbit.webp")
+    jobs.fill_posters()
+    assert Bundle.objects.get(pk=row.pk).poster == "oven/posters/orbit.webp"

@@ -16,7 +16,7 @@ admin.autodiscover()
 OURS = [
     model
     for model in admin.site._registry
-    if model._meta.app_label in ("captures", "bakes", "jobs", "artifacts", "access")
+    if model._meta.app_label in ("captures", "bakes", "bundles", "jobs", "artifacts", "access")
 ]
 
 
