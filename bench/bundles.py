@@ -34,6 +34,7 @@ from bundles.engine.spec import BundleSpec, SourceTree
 from tests.bundles.packages import copy_into, installed
 
 ENTRY = "npm/three/src/Three.js"
+LARGE = "npm/p5-2/lib/p5.esm.js"  # one module of 4.3 MB
 PIECE = (
     "import { Vector3 } from '../npm/three/src/math/Vector3.js';\nexport const far = new Vector3(1, 2, 3).length();\n"
 )
@@ -45,7 +46,7 @@ def main() -> None:
     options = parse()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what we have started, like Ctrl-C
     if options.cold:
-        print(json.dumps(cold_here(Path(options.cold), options.node)))
+        print(json.dumps(cold_here(Path(options.cold), options.node, options.entry)))
         return
     node = options.node or find_node()
     start = {
@@ -57,10 +58,18 @@ def main() -> None:
         root = make_tree(Path(folder))
         cold = [cold_pair(root, node, number) for number in range(1, options.pairs + 1)]
         warm = warm_pairs(root, node, options.pairs)
+        large = [cold_pair(root, node, number, LARGE) for number in range(1, min(options.pairs, 3) + 1)]
         two = two_processes(root, node)
         sizes = compare_sizes(root, node)
         requests = warm_requests(root, node, MANY if options.pairs > 1 else 50)
-    results = {"cold": cold, "warm": warm, "terser_in_two_processes_ms": two, "sizes": sizes, "requests": requests}
+    results = {
+        "cold": cold,
+        "warm": warm,
+        "large": large,
+        "terser_in_two_processes_ms": two,
+        "sizes": sizes,
+        "requests": requests,
+    }
     path = facts.write("bundles", options.label, {**start, **results})
     print(report(results))
     facts.say(f"raw results: {path.relative_to(facts.ROOT)}")
@@ -76,6 +85,7 @@ def parse() -> argparse.Namespace:
     add("--label", default="", help="names the result file, in place of the number of cores")
     add("--quick", action="store_true", help="one pair of rounds")
     add("--cold", default="", help=argparse.SUPPRESS)
+    add("--entry", default=ENTRY, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.quick:
         options.pairs = 1
@@ -84,7 +94,7 @@ def parse() -> argparse.Namespace:
 
 def make_tree(folder: Path) -> Path:
     root = folder / "tree"
-    copy_into(root, "three/src")
+    copy_into(root, "three/src", "p5-2/lib")
     (root / "pieces").mkdir()
     (root / "pieces" / "dot.mjs").write_text(PIECE)
     return root
@@ -102,14 +112,14 @@ def peak_mb(pid: int | None) -> int:
 # The two ways -------------------------------------------------------------------------------------------------------
 
 
-def tree_at(root: Path) -> SourceTree:
-    return SourceTree(root, seeds=(), boot=ENTRY)
+def tree_at(root: Path, entry: str = ENTRY) -> SourceTree:
+    return SourceTree(root, seeds=(), boot=entry)
 
 
-def walk(root: Path, worker: NodeWorker, cache: Path) -> Graph:
+def walk(root: Path, worker: NodeWorker, cache: Path, entry: str = ENTRY) -> Graph:
     """What Oven does, from nothing: every module is found, rewritten, checked, minified, and put into the cache."""
-    files = Files(tree_at(root))
-    return Walk(files, Workshop(worker, Shelf(cache / "modules.sqlite", 10_000), files, True))([ENTRY])
+    files = Files(tree_at(root, entry))
+    return Walk(files, Workshop(worker, Shelf(cache / "modules.sqlite", 10_000), files, True))([entry])
 
 
 class Terser:
@@ -119,9 +129,9 @@ class Terser:
         command = [node, str(Path(__file__).with_name("terser_peer.mjs")), str(installed())]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, root: Path, **fields: Any) -> None:
+    def ask(self, root: Path, entry: str = ENTRY, **fields: Any) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"root": str(root), "seeds": [ENTRY], **fields}) + "\n")
+        self._process.stdin.write(json.dumps({"root": str(root), "seeds": [entry], **fields}) + "\n")
         self._process.stdin.flush()
 
     def answer(self) -> dict[str, Any]:
@@ -139,14 +149,21 @@ class Terser:
         self._process.communicate()
 
 
-def cold_here(root: Path, node: str) -> dict[str, float]:
-    """In a fresh process: from the start of Node to the last module."""
+def cold_here(root: Path, node: str, entry: str) -> dict[str, float]:
+    """The first round of a fresh process; `start_ms` is what it took to start Node before."""
     with tempfile.TemporaryDirectory() as cache:
         worker = NodeWorker(NodeOptions(executable=node))
+        start_ms = timed(lambda: list(worker.ask("ping")))
         started = time.perf_counter()
-        graph = walk(root, worker, Path(cache))
+        graph = walk(root, worker, Path(cache), entry)
         ms = (time.perf_counter() - started) * 1000
-        found = {"ms": ms, "files": len(graph.modules), "node_mb": peak_mb(worker.pid), "python_mb": peak_mb_here()}
+        found = {
+            "ms": ms,
+            "start_ms": start_ms,
+            "files": len(graph.modules),
+            "node_mb": peak_mb(worker.pid),
+            "python_mb": peak_mb_here(),
+        }
         worker.close()
     return found
 
@@ -156,24 +173,20 @@ def peak_mb_here() -> int:
     return int(found[1]) >> 10 if found else 0
 
 
-def cold_pair(root: Path, node: str, number: int) -> dict[str, Any]:
-    """Each in processes of its own; the start of Node counts for both."""
+def cold_pair(root: Path, node: str, number: int, entry: str = ENTRY) -> dict[str, Any]:
+    """The first round of fresh processes, and how long these took to start."""
     load = facts.load()
-    command = [sys.executable, "-m", "bench.bundles", "--cold", str(root), "--node", node]
+    command = [sys.executable, "-m", "bench.bundles", "--cold", str(root), "--node", node, "--entry", entry]
     ours = json.loads(subprocess.run(command, cwd=facts.ROOT, capture_output=True, text=True, check=True).stdout)
     started = time.perf_counter()
     with Terser(node) as peer:
-        peer.ask(root)
+        peer.ask(root, entry)
         theirs = peer.answer()
-        ms = (time.perf_counter() - started) * 1000
-        pair = {
-            "pair": number,
-            "load_average": load,
-            "oven": ours,
-            "terser": {**theirs, "ms": ms, "node_mb": peer.peak_mb},
-        }
-    pair["ratio"] = ms / ours["ms"]
-    facts.say(f"cold {number}: oven {ours['ms']:.0f} ms, terser {ms:.0f} ms, {pair['ratio']:.1f} times")
+        start_ms = (time.perf_counter() - started) * 1000 - theirs["ms"]
+        peak = {"start_ms": start_ms, "node_mb": peer.peak_mb}
+    pair = {"pair": number, "load_average": load, "oven": ours, "terser": theirs | peak}
+    pair["ratio"] = theirs["ms"] / ours["ms"]
+    facts.say(f"cold {number}: oven {ours['ms']:.0f} ms, terser {theirs['ms']:.0f} ms, {pair['ratio']:.1f} times")
     return pair
 
 
@@ -253,9 +266,8 @@ def warm_requests(root: Path, node: str, many: int) -> dict[str, Any]:
             request(engine, root)
         after = resident_mb()
     ratio = statistics.median(theirs) / statistics.median(ours)
-    facts.say(
-        f"request: {statistics.median(ours):.2f} ms, compressing: {statistics.median(theirs):.1f} ms, {ratio:.1f} times"
-    )
+    medians = [statistics.median(times) for times in (ours, theirs)]
+    facts.say(f"request: {medians[0]:.2f} ms, compressing: {medians[1]:.1f} ms, {ratio:.1f} times")
     return {
         "core_ms": first,
         "core_gzip": core.gzip_bytes,
@@ -285,8 +297,14 @@ def report(results: dict[str, Any]) -> str:
         row(
             "cold, ms", [p["oven"]["ms"] for p in cold], [p["terser"]["ms"] for p in cold], [p["ratio"] for p in cold]
         ),
+        row("cold with start, ms", *(with_start(cold, who) for who in ("oven", "terser")), ratios_with_start(cold)),
         row("warm, ms", [p["oven_ms"] for p in warm], [p["terser_ms"] for p in warm], [p["ratio"] for p in warm]),
     ]
+    large = results["large"]
+    rows.append(
+        row("one of 4.3 MB, ms", *(column(large, who, "ms") for who in ("oven", "terser")), column(large, "ratio"))
+    )
+    rows.append(row("its peak, MB", *(column(large, who, "node_mb") for who in ("oven", "terser")), []))
     theirs = [p["terser"]["node_mb"] for p in cold]
     for what, parts in {"Node's peak, MB": ["node_mb"], "with Python, MB": ["node_mb", "python_mb"]}.items():
         ours = [sum(p["oven"][part] for part in parts) for p in cold]
@@ -300,10 +318,27 @@ def report(results: dict[str, Any]) -> str:
     return f"{sizes['files']} modules, {sizes['raw']} bytes\n\n{facts.table(head, rows)}"
 
 
+def column(pairs: list[dict[str, Any]], *keys: str) -> list[float]:
+    """A figure of every pair."""
+    found: list[Any] = pairs
+    for key in keys:
+        found = [pair[key] for pair in found]
+    return found
+
+
+def with_start(pairs: list[dict[str, Any]], who: str) -> list[float]:
+    return [pair[who]["ms"] + pair[who]["start_ms"] for pair in pairs]
+
+
+def ratios_with_start(pairs: list[dict[str, Any]]) -> list[float]:
+    return [b / a for a, b in zip(with_start(pairs, "oven"), with_start(pairs, "terser"), strict=True)]
+
+
 def row(name: str, ours: list[float], theirs: list[float], ratios: list[float]) -> list[str]:
     pairs = " ".join(f"{ratio:.1f}" for ratio in ratios) if len(ratios) > 1 else ""
     medians = [f"{statistics.median(values):.4g}" for values in (ours, theirs)]
-    return [name, *medians, f"{statistics.median(ratios):.1f}", pairs]
+    ratio = statistics.median(ratios) if ratios else statistics.median(theirs) / statistics.median(ours)
+    return [name, *medians, f"{ratio:.1f}", pairs]
 
 
 if __name__ == "__main__":

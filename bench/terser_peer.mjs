@@ -25,7 +25,8 @@ const target = (from, name) => normalize(join(dirname(from), name.replace(/[?#].
 async function discover(root, seeds) {
   const texts = new Map();
   for (let next = seeds; next.length; ) {
-    const found = await Promise.all(next.map(async (path) => [path, await readFile(join(root, path), 'utf8')]));
+    const read = await Promise.all(next.map(async (path) => [path, await readFile(join(root, path), 'utf8').catch(() => null)]));
+    const found = read.filter(([, text]) => text !== null); // the expressions also find what only comments name
     found.forEach(([path, text]) => texts.set(path, text));
     const named = found.flatMap(([path, text]) => [...text.matchAll(NAMED)].map((match) => target(path, match[2])));
     next = [...new Set(named)].filter((path) => !texts.has(path));

@@ -57,6 +57,8 @@
 
   const below = (text) => decoded(text.replace(/[?#].*$/s, '').replace(/^\/+/, ''));
 
+  const isAddress = (text) => /^[./]|^[a-z][a-z0-9+.-]*:/i.test(text);
+
   /** What the site's import map would make of a name without a dot or a slash in front. */
   const alias = (name) => {
     if (Object.hasOwn(site.aliases, name)) return site.aliases[name];
@@ -109,14 +111,14 @@
     /** In place of `import.meta`. */
     meta: (path) => ({
       url: HOME + encodeURI(path),
-      resolve: (name) => new URL(/^[./]|^[a-z][a-z0-9+.-]*:/i.test(name) ? name : HOME + alias(name), HOME + path).href,
+      resolve: (name) => new URL(isAddress(name) ? name : HOME + alias(name), HOME + path).href,
     }),
     /** In place of `new URL('name', import.meta.url)`. */
     url: (path) => (has(path) ? urlOf(path) : HOME + encodeURI(path)),
     /** What to import for a name that only the running module knew. */
     find(name, from) {
       const text = String(name);
-      const path = locate(/^[./]|^[a-z][a-z0-9+.-]*:/i.test(text) || has(text) ? text : alias(text), has(text) ? '' : from);
+      const path = has(text) ? text : locate(isAddress(text) ? text : alias(text), from);
       if (!has(path)) return text;
       return pack.run ? urlOf(path) : path;
     },
@@ -144,7 +146,9 @@
   const standIn = (names) => {
     const own = names.map((name, i) => [`e${i}`, JSON.stringify(name)]);
     const fill = own.map(([local, name]) => `${local}=m[${name}]`).join(';');
-    return `${own.map(([local]) => `let ${local};`).join('')}export function fill$(m){${fill}}export{${own.map(([local, name]) => `${local} as ${name}`)}}`;
+    const declared = own.map(([local]) => `let ${local};`).join('');
+    const exported = own.map(([local, name]) => `${local} as ${name}`);
+    return `${declared}export function fill$(m){${fill}}export{${exported}}`;
   };
 
   const addressed = (path, made, standIns) => {
@@ -155,7 +159,8 @@
       text = text.slice(0, start) + put + text.slice(end);
       if (!dynamic && made[key] && standIns[key]) {
         const n = filling.length;
-        filling += `import*as m$${n} from${JSON.stringify(made[key])};import{fill$ as f$${n}}from${JSON.stringify(standIns[key])};f$${n}(m$${n});`;
+        const [own, other] = [made[key], standIns[key]].map((url) => JSON.stringify(url));
+        filling += `import*as m$${n} from${own};import{fill$ as f$${n}}from${other};f$${n}(m$${n});`;
       }
     }
     return /^#!/.test(text) ? text.replace('\n', `\n${filling}`) : filling + text;
@@ -164,7 +169,8 @@
   /** A script that prepares a worker as this page was prepared. Blobs of an opaque origin can be imported in the
    * thread that made them and in no other, so it carries the texts and not their addresses. */
   const prelude = (entry, plan) => {
-    const inner = { site, workers: pack.workers, cuts: pack.cuts, exports: pack.exports, run: { entry, modules: plan.modules }, files: {} };
+    const { workers, cuts, exports } = pack;
+    const inner = { site, workers, cuts, exports, run: { entry, modules: plan.modules }, files: {} };
     for (const path of [...plan.modules, ...plan.files]) inner.files[path] = files[path];
     return `(${kernel})(globalThis,${JSON.stringify(inner)});\n`;
   };
@@ -195,7 +201,9 @@
 
   const makeModules = () => {
     const { made, standIns } = linked(pack.run.modules, script);
-    for (const [path, url] of Object.entries(made)) keep(path, standIns[path] ? script(front(path, url, standIns[path])) : url);
+    for (const [path, url] of Object.entries(made)) {
+      keep(path, standIns[path] ? script(front(path, url, standIns[path])) : url);
+    }
   };
 
   /** Starts the worker's own module. What is sent to it before it listens is kept, and told again. */

@@ -33,7 +33,8 @@ const adoptStyles = () => {
 
 /** Style sheets of the site are not there; asking for them would only be a failed request. */
 const dropSheets = () => {
-  const strays = (node) => node instanceof HTMLLinkElement && /stylesheet|preload/.test(node.rel) && !/^(blob|data):/.test(node.href);
+  const own = ({ href }) => /^(blob|data):/.test(href);
+  const strays = (node) => node instanceof HTMLLinkElement && /stylesheet|preload/.test(node.rel) && !own(node);
   const { appendChild } = Node.prototype;
   const { append } = Element.prototype;
   Node.prototype.appendChild = function (node) {
@@ -48,7 +49,8 @@ const dropSheets = () => {
 const apiOf = ({ programsApi, picturesApi, mediaPath, programs, pictures }) => (path, address) => {
   const code = (new URLSearchParams(address.split('?')[1]).get('code') ?? '').replace(/^[$#]/, '');
   if (path === programsApi) {
-    return Object.hasOwn(programs, code) ? { body: { source: programs[code] } } : { status: 404, body: { error: 'no such program' } };
+    if (!Object.hasOwn(programs, code)) return { status: 404, body: { error: 'no such program' } };
+    return { body: { source: programs[code] } };
   }
   if (path === picturesApi) {
     if (!Object.hasOwn(pictures, code)) return { status: 404, body: { error: 'no such painting' } };
@@ -125,7 +127,8 @@ const boot = async (entry, urls) => {
 };
 
 const start = async () => {
-  const [core, piece] = (await Promise.all(['core', 'piece'].map((name) => unpacked(part(name))))).map((text) => JSON.parse(text));
+  const texts = await Promise.all(['core', 'piece'].map((name) => unpacked(part(name))));
+  const [core, piece] = texts.map((text) => JSON.parse(text));
   const facts = JSON.parse(part('facts').textContent);
   const files = { ...core.files, ...piece.files };
   const workers = { ...core.workers, ...piece.workers };
@@ -133,11 +136,14 @@ const start = async () => {
   adoptStyles();
   dropSheets();
   setGlobals({ ...piece, facts });
-  kernel(window, { files, workers, cuts: { ...core.cuts, ...piece.cuts }, exports: { ...core.exports, ...piece.exports }, site: core.site, answer: apiOf(piece.api) });
+  const cuts = { ...core.cuts, ...piece.cuts };
+  const exports = { ...core.exports, ...piece.exports };
+  kernel(window, { files, workers, cuts, exports, site: core.site, answer: apiOf(piece.api) });
   putUp(piece);
   const urls = mapImports(files);
   const scripts = Object.entries(urls).filter(([path]) => /\.m?js$/.test(path));
-  Object.assign(window, { VFS: files, VFS_BLOB_URLS: Object.fromEntries(scripts), modulePaths: scripts.map(([path]) => path) });
+  const modulePaths = scripts.map(([path]) => path);
+  Object.assign(window, { VFS: files, VFS_BLOB_URLS: Object.fromEntries(scripts), modulePaths });
   await decodePictures(piece.api, piece.names);
   return () => boot(piece.boot, urls);
 };

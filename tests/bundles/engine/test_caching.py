@@ -12,7 +12,9 @@ import pytest
 from bundles.engine import cache
 from bundles.engine.cache import Store, digest
 from bundles.engine.engine import Engine, EngineOptions
+from bundles.engine.errors import BundleError, ErrorCode
 from bundles.engine.node import NodeWorker
+from bundles.engine.shelf import Shelf
 from bundles.engine.spec import Progress, SourceTree
 from tests.bundles.engine.conftest import MakeTree, write
 
@@ -163,3 +165,64 @@ def test_memory_holds_few_trees(tmp_path: Path, options: EngineOptions) -> None:
             write(tmp_path / str(number), {"main.mjs": f"console.log({number})"})
             engine.core(SourceTree(tmp_path / str(number), seeds=(), boot="main.mjs"))
         assert len(engine._cores) == 3
+
+
+# Modules -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_shelf_gives_back_what_was_flushed(tmp_path: Path) -> None:
+    first, second = Shelf(tmp_path / "m.sqlite", 2000), Shelf(tmp_path / "m.sqlite", 2000)
+    for number in range(1200):
+        first.put(f"k{number}", b"%d" % number)
+    assert first.get(["k7", "gone"]) == {"k7": b"7"}
+    assert second.get(["k7"]) == {}
+    first.flush()
+    assert len(second.get([f"k{number}" for number in range(1500)])) == 1200
+
+
+def test_a_full_shelf_drops_the_oldest(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "m.sqlite", 3)
+    for number in range(5):
+        shelf.put(f"k{number}", b"")
+    shelf.flush()
+    assert len(shelf.get([f"k{number}" for number in range(5)])) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be taken for one" * 100])
+def test_a_damaged_shelf_is_replaced(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "m.sqlite").write_bytes(content)
+    shelf = Shelf(tmp_path / "m.sqlite", 10)
+    assert shelf.get(["k"]) == {}
+    shelf.put("k", b"body")
+    shelf.flush()
+    assert shelf.get(["k"]) == {"k": b"body"}
+
+
+def test_a_shelf_that_cannot_be_opened_is_only_empty(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    shelf = Shelf(tmp_path / "file" / "m.sqlite", 10)
+    shelf.put("k", b"body")
+    shelf.flush()
+    assert shelf.get(["k"]) == {}
+
+
+def test_a_module_with_a_mistake_is_not_filed(make_tree: MakeTree, options: EngineOptions) -> None:
+    """V8 finds this one after the minifier had nothing against it."""
+    tree = make_tree({"main.mjs": "export let twice = 1; let twice = 2;"})
+    for _ in range(2):
+        with Engine(options) as engine, pytest.raises(BundleError) as caught:
+            engine.core(tree)
+        assert caught.value.code is ErrorCode.SYNTAX
+
+
+def test_a_link_to_another_release_is_a_change(tmp_path: Path, options: EngineOptions) -> None:
+    for release in ("one", "two"):
+        write(tmp_path / release, {"main.mjs": f"console.log('{release}')"})
+    link = tmp_path / "current"
+    link.symlink_to("one")
+    tree = SourceTree(link, seeds=(), boot="main.mjs")
+    with Engine(options) as engine:
+        first = engine.core(tree)
+        link.unlink()
+        link.symlink_to("two")
+        assert engine.core(tree).key != first.key
