@@ -66,7 +66,8 @@ class CoreBuildAdmin(JobAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CoreBuild]:
         self._in_service = CoreBuild.objects.in_service()  # once for a page, not for every row
-        return super().get_queryset(request)
+        rows: QuerySet[CoreBuild] = super().get_queryset(request)
+        return rows
 
     @display(description="In service", boolean=True)
     def service(self, build: CoreBuild) -> bool:
