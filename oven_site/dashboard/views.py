@@ -107,6 +107,7 @@ def current() -> dict[str, Any]:
         "version": snapshot.version(),
         "uptime": snapshot.uptime_ms(),
         "workers": workers,
+        "pools": {kind.pool: workers[kind.name] for kind in kinds},
         "running": [dict(job_view(job)) for job in running],
         "progress": live,
         "waiting": [

@@ -190,7 +190,9 @@ function draw() {
   count("now", running.length);
   count("next", waiting.length + meta.unseen);
   setText(byId("version"), meta.version);
-  setText(byId("workers"), Object.entries(meta.workers).map(([kind, count]) => many(count, `${kind} worker`, `${kind} workers`)).join(", "));
+  const byPool = Object.entries(meta.pools);
+  setText(byId("workers"), many(byPool.reduce((sum, [, count]) => sum + count, 0), "worker", "workers"));
+  setAttr(byId("workers"), "title", byPool.map(([pool, count]) => `${count} ${pool}`).join(", "));
   setText(byId("frozen-count"), number(meta.frozenCount));
   document.title = running.length ? `(${running.length}) Oven` : "Oven";
   tick();

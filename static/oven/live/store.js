@@ -16,7 +16,7 @@ function rank(job) {
 
 export class Store extends EventTarget {
   entries = new Map(); // id -> { id, job, preview, frames, touched }
-  meta = { version: "", uptime: 0, workers: {}, frozenCount: 0, unseen: 0, at: 0 }; // workers: by kind of job
+  meta = { version: "", uptime: 0, workers: {}, pools: {}, frozenCount: 0, unseen: 0, at: 0 }; // workers: by kind of job
   skew = 0; // the server's clock minus ours
 
   now() {
@@ -29,9 +29,9 @@ export class Store extends EventTarget {
 
   /** A whole state, asked for at `asked` (performance.now()): what changed since then stays as it is. */
   takeState(state, asked) {
-    const { version, uptime, workers, frozenCount } = state;
+    const { version, uptime, workers, pools, frozenCount } = state;
     const unseen = Math.max(0, state.waitingCount - state.waiting.length);
-    this.meta = { version, uptime, workers, frozenCount, unseen, at: performance.now() };
+    this.meta = { version, uptime, workers, pools, frozenCount, unseen, at: performance.now() };
     const listed = new Set();
     for (const job of [...state.running, ...state.waiting, ...state.recent]) {
       listed.add(job.id);
