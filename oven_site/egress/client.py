@@ -16,13 +16,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
-
-import httpx
 
 from oven_site.egress.policy import decide
 from oven_site.version import VERSION
+
+if TYPE_CHECKING:  # it takes 10 MB and a fifth of a second, and most processes only need the addresses
+    import httpx
 
 CHUNK = 64 * 1024
 T = TypeVar("T")
@@ -135,6 +136,8 @@ def _loop() -> asyncio.AbstractEventLoop:
 async def _open(
     method: str, url: str, door: Door, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> AsyncIterator[httpx.Response]:
+    import httpx
+
     timeout = httpx.Timeout(door.idle_s, connect=door.connect_s)
     async with contextlib.AsyncExitStack() as held:
         held.enter_context(_errors(door))
@@ -156,6 +159,8 @@ def _pinned(
     client: httpx.AsyncClient, method: str, url: str, door: Door, body: bytes | None, headers: dict[str, str]
 ) -> httpx.Request:
     """A request to the very address that was decided, under the name that was asked for."""
+    import httpx
+
     if not door.knows(url):
         raise FetchError("unknown_origin", f"{urlsplit(url).netloc or 'This address'} is not a known origin.")
     decision = decide(url, trusted_origins=door.trusted)
@@ -183,6 +188,8 @@ async def _chunks(response: httpx.Response, door: Door) -> AsyncIterator[bytes]:
 
 @contextlib.contextmanager
 def _errors(door: Door) -> Iterator[None]:
+    import httpx
+
     try:
         yield
     except TimeoutError:

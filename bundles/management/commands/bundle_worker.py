@@ -1,3 +1,4 @@
+import sys
 from typing import Any
 
 import django_rq
@@ -16,11 +17,10 @@ class Command(BaseCommand):
         parser.add_argument("--lanes", default=",".join(settings.LANES), help="lanes to serve, most urgent first")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from bundles.running import close_engine
-
         queues = [django_rq.get_queue(f"bundle.{lane}") for lane in options["lanes"].split(",")]
         worker = WarmWorker(queues, connection=queues[0].connection, serializer=queues[0].serializer)
         try:
             worker.work(burst=options["burst"], logging_level="WARNING")
         finally:
-            close_engine()
+            if running := sys.modules.get("bundles.running"):  # loaded by the first job
+                running.close_engine()
