@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-IDLE_S = 15.0  # to start it again takes a tenth of a second
+IDLE_S = 5.0  # to start it again takes a tenth of a second
 
 
 class IdleClose:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import zlib
 from typing import Any
 
-try:
-    from deflate import gzip_compress as _libdeflate  # type: ignore[import-not-found, unused-ignore]
-except ImportError:  # 4 % larger, and the bytes depend on this system's zlib
-    _libdeflate = None
+from deflate import gzip_compress
 
-COMPRESSOR = "libdeflate 12" if _libdeflate else f"zlib 9 {zlib.ZLIB_RUNTIME_VERSION}"
+LEVEL = 12
+COMPRESSOR = f"libdeflate {LEVEL}"  # the same bytes everywhere, which a system's own zlib does not promise
 
 
 def to_json(value: Any) -> str:
@@ -24,9 +21,7 @@ def to_json(value: Any) -> str:
 
 def compress(data: bytes) -> bytes:
     """gzip without a date. Small things are worth no less care: each is made once and kept."""
-    if _libdeflate:
-        return bytes(_libdeflate(data, 12))
-    return gzip.compress(data, 9, mtime=0)
+    return bytes(gzip_compress(data, LEVEL))
 
 
 def to_base64(data: bytes) -> str:
