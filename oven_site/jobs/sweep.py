@@ -65,10 +65,12 @@ def enqueue_missing(kind: Kind) -> int:
     now = timezone.now()
     young = now - timedelta(seconds=SETTLE_S)
     due = Q(due_at=None, created_at__lt=young) | Q(due_at__lte=now)
+    rows = kind.model._default_manager.filter(due, state__in=WAITING).order_by("id")
+    if not rows.exists():  # most of the time: the queue need not be asked
+        return 0
     try:
         known = queue.under_way(kind)
-        waiting = kind.model._default_manager.filter(due, state__in=WAITING).order_by("id").iterator()
-        return sum(queue.enqueue(job) for job in waiting if queue.message_id(job) not in known)
+        return sum(queue.enqueue(job) for job in rows.iterator() if queue.message_id(job) not in known)
     except RedisError as error:
         log.warning("sweep: the queue is out of reach: %s", error)
         return 0
