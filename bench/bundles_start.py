@@ -20,7 +20,8 @@ LIMIT_MS = 20_000
 WATCH = """
 {
   let ready = null;
-  Object.defineProperty(window, 'acPieceReady', { get: () => ready !== null, set: () => (ready ??= performance.now()) });
+  const set = () => (ready ??= performance.now());
+  Object.defineProperty(window, 'acPieceReady', { get: () => ready !== null, set });
   window.marks = () => {
     const at = (name) => performance.getEntriesByName(name)[0]?.startTime ?? null;
     return { first_paint: at('first-paint'), content: at('first-contentful-paint'), ready };

@@ -128,7 +128,7 @@ def resident_mb() -> float:
 def report(results: dict[str, Any]) -> str:
     head = ["", "Oven", "peer", "median ratio", "every pair"]
     asked = results["requests"]
-    rows = [*time_rows(results["whole"]), row("request, ms", asked["request_ms"], asked["compress_ms"])[:4] + [""]]
+    rows = [*time_rows(results["whole"]), [*row("request, ms", asked["request_ms"], asked["compress_ms"])[:4], ""]]
     resident = asked["resident_mb"]
     told = "{before:.1f} MB before, {after:.1f} after {requests} requests".format(**resident)
     return f"{facts.table(head, rows)}\n\nresident: {told}\n\n{size_table(results['sizes'])}"
