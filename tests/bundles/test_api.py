@@ -83,6 +83,7 @@ def test_inline_it_opens_in_a_sandbox(bundled: Any) -> None:
     for answer in (ask(piece="orbit", inline="1"), request("GET", f"/bundles/{row.public_id}")):
         assert "Content-Disposition" not in answer.headers
         assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-scripts;")
+        assert "X-Frame-Options" not in answer.headers  # a site may show it in a frame
     assert "Content-Disposition" in request("GET", f"/bundles/{row.public_id}", query={"download": "1"}).headers
 
 
