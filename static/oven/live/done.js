@@ -53,7 +53,7 @@ function card(entry, store, act, urls) {
     notice(copied ? "Address copied." : "The address could not be copied.", copied ? "info" : "bad");
     if (copied) flash(copier);
   });
-  const anew = entry.job.kind === "bake" ? "Bake again" : "Grab again";
+  const anew = { bake: "Bake again", bundle: "Bundle again" }[entry.job.kind] ?? "Grab again";
   const again = iconButton("again", anew, () => act(entry.id, "again"));
   const afresh = iconButton("afresh", "Grab again, without the cache", () => act(entry.id, "again", { skipCache: "true" }));
   const row = el("a", { class: "icon", title: "Its row in the admin" }, icon("row"));
@@ -85,6 +85,7 @@ function card(entry, store, act, urls) {
     setAttr(row, "href", `${urls.admin[job.kind]}?q=${encodeURIComponent(job.id)}`);
     show(row, job.kind in urls.admin);
     show(afresh, job.kind === "grab");
+    show(again, job.kind !== "core");
     for (const [button, label] of [
       [open, "Open"],
       [copier, "Copy the address of"],
@@ -133,7 +134,7 @@ class Player {
     this.button.addEventListener("blur", () => this.#hover(false));
   }
 
-  update({ state, facts = {}, error, error_code: code }, text) {
+  update({ kind, state, facts = {}, error, error_code: code }, text) {
     const poster = near(facts.poster);
     const plays = state === "complete" && facts.url && ["webp", "gif", "mp4"].includes(facts.format) && !facts.still;
     this.#url = plays ? near(facts.url) : "";
@@ -147,7 +148,7 @@ class Player {
       setAttr(this.img, "alt", text);
     }
     const failed = error || "It failed, and nothing says why.";
-    setText(this.why, { failed, cancelled: "Cancelled" }[state] ?? "Its picture has gone.");
+    setText(this.why, { failed, cancelled: "Cancelled" }[state] ?? (kind === "grab" ? "Its picture has gone." : "It has no picture."));
     setAttr(this.why, "title", state === "failed" ? `${code}: ${failed}` : null);
     show(this.none, !src);
   }
