@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from bundles.jobs import Asked
@@ -37,11 +38,12 @@ async def events(asked: Asked, limit_s: float, content: Content) -> AsyncIterato
     else:
         yield event("progress", {"stage": "init", "message": f"Bundling {asked.bundle.piece}"})
         bundle = None
-        async for step in _steps(asked.bundle, limit_s):
-            if isinstance(step, bytes):
-                yield step
-            else:
-                bundle = step
+        async with aclosing(_steps(asked.bundle, limit_s)) as steps:  # also when the client goes away
+            async for step in steps:
+                if isinstance(step, bytes):
+                    yield step
+                else:
+                    bundle = step
     if bundle is None:
         yield event("error", {"error": f"The bundle is not ready after {limit_s:g} s; it goes on."})
     elif bundle.state != State.COMPLETE:
@@ -56,20 +58,21 @@ async def events(asked: Asked, limit_s: float, content: Content) -> AsyncIterato
         yield b"\n\n"
 
 
-async def _steps(bundle: Bundle, limit_s: float) -> AsyncIterator[bytes | Bundle]:
+async def _steps(bundle: Bundle, limit_s: float) -> AsyncGenerator[bytes | Bundle, None]:
     """Progress events, and at last the ended row."""
     last, said = b"", asyncio.get_running_loop().time()
-    async for happened, row in follow(bundle, limit_s):
-        now = asyncio.get_running_loop().time()
-        if row is not None and row.state in ENDED:
-            yield row
-            return
-        if happened is not None and happened["type"] == "job.progress":
-            job = happened["job"]
-            step = event("progress", {"stage": job["stage"], "message": job["detail"]})
-            if step != last:
-                last, said = step, now
-                yield step
-        elif last and now - said > AGAIN_EVERY_S:
-            said = now
-            yield last
+    async with aclosing(follow(bundle, limit_s)) as news:
+        async for happened, row in news:
+            now = asyncio.get_running_loop().time()
+            if row is not None and row.state in ENDED:
+                yield row
+                return
+            if happened is not None and happened["type"] == "job.progress":
+                job = happened["job"]
+                step = event("progress", {"stage": job["stage"], "message": job["detail"]})
+                if step != last:
+                    last, said = step, now
+                    yield step
+            elif last and now - said > AGAIN_EVERY_S:
+                said = now
+                yield last

@@ -258,6 +258,7 @@ class PieceSite(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+    stopping = False
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # HTTPServer's would ask the DNS
@@ -265,7 +266,8 @@ class PieceSite(ThreadingHTTPServer):
         self.server_name, self.server_port = str(host), int(port)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError):  # a reader that left
+        left = isinstance(sys.exc_info()[1], ConnectionError)
+        if not (left or self.stopping):  # a stop takes the ground from under whoever is being answered
             super().handle_error(request, client_address)
 
 
@@ -275,6 +277,7 @@ def make_server(host: str, port: int, handler: type[PieceHandler] = PieceHandler
 
 
 def _stop(*_: object) -> None:
+    PieceSite.stopping = True
     raise SystemExit(0)
 
 

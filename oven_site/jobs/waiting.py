@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
@@ -19,13 +20,14 @@ LOOK_EVERY_S = 2.0  # a message may be lost; the row is the truth
 
 async def wait_ended(job: J, limit_s: float) -> J | None:
     """The job once it has ended; None when the limit comes first."""
-    async for _, fresh in follow(job, limit_s):
-        if fresh is not None and fresh.state in ENDED:
-            return fresh
+    async with aclosing(follow(job, limit_s)) as news:
+        async for _, fresh in news:
+            if fresh is not None and fresh.state in ENDED:
+                return fresh
     return None
 
 
-async def follow(job: J, limit_s: float) -> AsyncIterator[tuple[dict[str, Any] | None, J | None]]:
+async def follow(job: J, limit_s: float) -> AsyncGenerator[tuple[dict[str, Any] | None, J | None], None]:
     """Each event about a job as it comes (of those that its kind sends), and its row at every look.
 
     Ends after the look that finds the job ended, or at the limit.
@@ -55,5 +57,14 @@ async def follow(job: J, limit_s: float) -> AsyncIterator[tuple[dict[str, Any] |
                 look = event["type"] != "job.progress"
                 yield event, None
     finally:
-        news.cancel()
         await layer.group_discard(group, channel)
+        await _let_go(layer, channel, news)
+
+
+async def _let_go(layer: Any, channel: str, news: asyncio.Future[Any]) -> None:
+    """The layer forgets a channel when a `receive` of it is cancelled, and only then."""
+    while news.done():
+        news = asyncio.ensure_future(layer.receive(channel))
+        await asyncio.sleep(0)
+    news.cancel()
+    await asyncio.wait({news})

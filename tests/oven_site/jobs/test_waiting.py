@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 
 from captures.models import Grab
 from oven_site.jobs import lifecycle, waiting
+from oven_site.live.events import job_group
 from tests.support import awaited
 
 
@@ -75,3 +78,18 @@ async def test_many_may_wait_for_the_same_job(grab: Any, lazy: None) -> None:
     await asyncio.sleep(0.3)
     await sync_to_async(lifecycle.cancel)(job)
     assert [ended.state for ended in await asyncio.gather(*tasks) if ended] == ["cancelled"] * 5
+
+
+@awaited
+async def test_whoever_stops_waiting_leaves_no_subscription(grab: Any, valkey: Any) -> None:
+    """Also when an event has just arrived that nobody will read."""
+    job = await sync_to_async(grab)()
+    layer = get_channel_layer()
+    async with aclosing(waiting.follow(job, 5)) as news:
+        async for _ in news:
+            for _ in range(3):
+                await layer.group_send(job_group(job.kind, job.pk), {"type": "oven.event", "event": {"type": "x"}})
+            await asyncio.sleep(0.2)
+            break
+    await asyncio.sleep(0.2)
+    assert valkey.pubsub_channels() == []
