@@ -24,7 +24,8 @@ from bundles.engine.errors import BundleError, ErrorCode
 
 HERE = Path(__file__).resolve().parent / "worker"
 HEAD = struct.Struct("<I")
-FLAGS = ("--experimental-vm-modules", "--no-warnings")  # modules are compiled to see whether they are right
+# Modules are compiled to see whether they are right; less memory costs a twentieth of the time.
+FLAGS = ("--experimental-vm-modules", "--no-warnings", "--optimize-for-size")
 SHAPES_OUTPUT = ("oxc-minify", "es-module-lexer")
 PIPE_BYTES = 1 << 20
 LOOK_EVERY_S = 5.0
