@@ -205,8 +205,8 @@ def test_killed_while_it_tells_the_site(
     callers.answers = [lambda handler: time.sleep(15)]
     start(bakery, callers, code, tape)
     bakery.until(lambda: callers.of(code), 60, 0.05)
-    [victim] = bakery.children("light_worker")
-    victim.send_signal(signal.SIGKILL)
+    [delivery] = bakery.rows("select worker from bakes_delivery where bake_id = ?", row(bakery, code)["id"])
+    kill(delivery["worker"])
     check_done_once(bakery, callers, bucket, code, attempts=1)
     assert len(callers.of(code)) == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import signal
 import time
@@ -179,8 +180,9 @@ def test_a_worker_that_is_killed_in_mid_build_leaves_nothing_half_done(bundler: 
     (tree / "runtime" / "main.mjs").open("a").write("\n// changed\n")
     count = len(cores(bundler))
     bundler.until(lambda: len(cores(bundler)) > count and cores(bundler)[-1]["state"] == "running", 60, 0.005)
-    [victim] = bundler.children("bundle_worker")
-    victim.send_signal(signal.SIGKILL)
+    worker = int(cores(bundler)[-1]["worker"].rsplit(":", 2)[1])
+    assert worker in {process.pid for process in bundler.children("bundle_worker")}
+    os.kill(worker, signal.SIGKILL)
     bundler.until(lambda: cores(bundler)[-1]["state"] == "complete", 60)
     assert cores(bundler)[-1]["attempt"] == 2
     bundler.until(lambda: not list((bundler.data / "scratch").glob("*")), 10)
