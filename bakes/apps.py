@@ -19,6 +19,8 @@ class BakesConfig(AppConfig):
                 runner="bakes.running.run",
                 time_limit_s=900,
                 related=("video", "thumbnail"),
+                named="code",
+                again="bakes.jobs.ask_again",
                 housekeep="bakes.jobs.housekeep",
             )
         )

@@ -52,7 +52,7 @@ def _judge(execution: Execution, delivery: Delivery, reply: Reply) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(status=reply.status, answer=short(reply.text))
     if 200 <= reply.status < 300:
         execution.job = lifecycle.finish(delivery, execution.spans)
-        events.log("success", f"{delivery.bake.code}: the site was told")
+        events.log("success", f"{delivery.bake.code}: the site was told", delivery.bake.public_id)
     elif reply.status == HTTPStatus.GONE:
         _again(execution, "gone", "The site wants no more of this (HTTP 410).", retry=False)
     else:
@@ -71,7 +71,11 @@ def _again(execution: Execution, code: str, message: str, retry: bool, at_least_
             "error", f"{delivery.bake.code}: baked, but the site was not told: {message} Replay it in the admin."
         )
     else:
-        events.log("warn", f"{delivery.bake.code}: {message} Next try in {delay.total_seconds():.0f} s.")
+        events.log(
+            "warn",
+            f"{delivery.bake.code}: {message} Next try in {delay.total_seconds():.0f} s.",
+            delivery.bake.public_id,
+        )
 
 
 def retry_delay(attempt: int, at_least_s: float = 0.0) -> timedelta:

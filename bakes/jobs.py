@@ -54,7 +54,7 @@ def ask(
         lifecycle.submit(bake)
         IncomingTape.objects.filter(code=wish.code).delete()
         _replace_older(bake)
-    events.log("queue", f"{bake.code}: tape accepted")
+    events.log("queue", f"{bake.code}: tape accepted", bake.public_id)
     return bake
 
 
@@ -136,7 +136,11 @@ def site_completes(code: str, success: bool, error: str, *, trusted: bool) -> bo
         site_at=timezone.now(),
     )
     show_again(bake)
-    events.log("success" if success else "warn", f"{code}: the site is done" + (f": {error}" if error else ""))
+    events.log(
+        "success" if success else "warn",
+        f"{code}: the site is done" + (f": {error}" if error else ""),
+        bake.public_id,
+    )
     return True
 
 

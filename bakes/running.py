@@ -30,7 +30,7 @@ DOWNLOADED, BAKED = 25, 90  # percent of the whole
 def run(execution: Execution) -> None:
     """Runs a claimed Bake: fetches the tape and bakes it in scratch, stores, then publishes by one update."""
     bake: Bake = execution.job
-    events.log("info", f"{bake.code}: baking")
+    events.log("info", f"{bake.code}: baking", bake.public_id)
     try:
         with scratch.directory(bake) as place:
             tape = place / "tape.zip"

@@ -225,7 +225,7 @@ async def prewarm(request: HttpRequest) -> HttpResponseBase:
 @router.get("/bundle-status", summary="The runtime in service", openapi_extra=STATUS)
 async def bundle_status(request: HttpRequest) -> JsonResponse:
     caller = await caller_of(request)
-    return JsonResponse(await sync_to_async(_status)(caller.staff or Scope.BUNDLE in caller.scopes))
+    return JsonResponse(await sync_to_async(_status)(caller.watches or Scope.BUNDLE in caller.scopes))
 
 
 def _status(private: bool) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class BundlesConfig(AppConfig):
                 pool="bundle",
                 runner="bundles.running.run_core",
                 time_limit_s=300,
+                named="version",
                 regular="bundles.jobs.look_after",
             )
         )
@@ -27,6 +28,8 @@ class BundlesConfig(AppConfig):
                 runner="bundles.running.run_bundle",
                 time_limit_s=300,
                 related=("artifact", "core"),
+                named="piece",
+                again="bundles.jobs.ask_again",
                 housekeep="bundles.jobs.housekeep",
             )
         )

@@ -18,7 +18,7 @@ from bundles.requests import BundleRequest
 from captures.models import Grab
 from oven_site.artifacts import stores
 from oven_site.jobs import lifecycle
-from oven_site.jobs.states import WAITING, Lane, State
+from oven_site.jobs.states import Lane, State
 
 log = logging.getLogger(__name__)
 KEPT_FAILURES = 20
@@ -50,8 +50,7 @@ def ask(
         return Asked(found, cached=True)
     if active := Bundle.objects.active_with(key):
         return Asked(active)
-    if Bundle.objects.filter(state__in=WAITING).count() >= settings.OVEN_QUEUE_CEILING:
-        raise QueueFull
+    lifecycle.check_ceiling(Bundle)
     name = wish.name.removeprefix("$").replace("/", "-")
     bundle = Bundle(
         public_id=f"bundle-{name}-{secrets.token_hex(4)}",

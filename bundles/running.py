@@ -87,7 +87,7 @@ class Reporter:
 def run_core(execution: Execution) -> None:
     """Builds the tree's core, then opens it offline: only one that runs is put into service."""
     build: CoreBuild = execution.job
-    events.log("info", f"Packing the runtime {build.version}")
+    events.log("info", f"Packing the runtime {build.version}", build.public_id)
     with _idle.busy():
         try:
             core = engine().core(trees.source_tree(), Reporter(execution))

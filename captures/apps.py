@@ -19,8 +19,11 @@ class CapturesConfig(AppConfig):
                 runner="captures.running.run",
                 time_limit_s=150,
                 related=("artifact",),
+                named="piece",
+                copies="captures.jobs.copies",
                 housekeep="captures.jobs.housekeep",
             )
         )
+        registry.register_verb("unfreeze", "captures.jobs.unfreeze")
         snapshot.provide("grab", shapes.status_parts)
         snapshot.provide_frozen(shapes.frozen_list)

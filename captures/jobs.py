@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
@@ -17,7 +17,7 @@ from captures.models import FrozenPiece, Grab
 from captures.requests import GrabRequest, slug
 from oven_site.artifacts import stores
 from oven_site.jobs import lifecycle
-from oven_site.jobs.states import WAITING, Lane
+from oven_site.jobs.states import Lane, State
 from oven_site.live import events
 
 log = logging.getLogger(__name__)
@@ -56,9 +56,8 @@ def ask(
     if not skip_cache and (found := Grab.objects.cached(key)):
         return Asked(found, cached=True)
     if active := Grab.objects.active_with(key):
-        return Asked(active, joined=True)
-    if Grab.objects.filter(state__in=WAITING).count() >= settings.OVEN_QUEUE_CEILING:
-        raise QueueFull
+        return Asked(lifecycle.hasten(active), joined=True)
+    lifecycle.check_ceiling(Grab)
     width, height = wish.to_spec().pixel_size
     grab = Grab(
         public_id=new_id(wish.piece),
@@ -91,6 +90,35 @@ def ask_again(grab: Grab, *, skip_cache: bool = False, user: Any = None) -> Aske
     )
 
 
+def copies(grabs: Iterable[Grab], *, user: Any, skip_cache: bool) -> list[Grab]:
+    """Unsaved rows that ask for the same again; unless told otherwise, not for what is in the cache."""
+    made = [_copy(grab, user) for grab in grabs]
+    if skip_cache:
+        return made
+    good = Grab.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
+    cached = set(
+        good.filter(capture_key__in=[grab.capture_key for grab in made]).values_list("capture_key", flat=True)
+    )
+    return [grab for grab in made if grab.capture_key not in cached]
+
+
+def _copy(grab: Grab, user: Any) -> Grab:
+    return Grab(
+        public_id=new_id(grab.piece),
+        piece=grab.piece,
+        format=grab.format,
+        out_width=grab.out_width,
+        out_height=grab.out_height,
+        capture_key=GrabRequest.from_json(grab.spec).capture_key,
+        keep_id=grab.keep_id,
+        source="again",
+        lane=Lane.BATCH,
+        requested_by=user,
+        spec=grab.spec,
+        again_of=grab,
+    )
+
+
 def new_id(piece: str) -> str:
     return f"{slug(piece)}-{secrets.token_hex(4)}"
 
@@ -119,7 +147,7 @@ def list_frozen(grab: Grab, result: CaptureResult) -> None:
             grab=grab,
         )
     events.publish_frozen(grab.piece)
-    events.log("warn", f"{grab.piece} is {reason}: listed as frozen")
+    events.log("warn", f"{grab.piece} is {reason}: listed as frozen", grab.public_id)
 
 
 def freeze(piece: str, reason: str, user: Any = None) -> FrozenPiece:

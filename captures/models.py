@@ -85,11 +85,14 @@ class Grab(Job):
             "blank": self.blank,
             "mode": self.mode,
             "duration": self.duration_ms,
+            "spec": self.spec,
         }
 
 
 class FrozenPiece(models.Model):
     """A piece that was asked for as an animation and does not move, or that staff have put on the list."""
+
+    operated: ClassVar[tuple[str, ...]] = ("add", "change", "delete")  # what operators may do with it
 
     piece = models.CharField(max_length=2000, unique=True)
     reason = models.CharField(max_length=20, choices=[("frozen", "Frozen"), ("flat", "Flat"), ("staff", "By staff")])

@@ -65,7 +65,7 @@ def run(execution: Execution) -> None:
     """Runs a claimed Grab: captures into scratch, stores, then publishes by one conditional update."""
     grab: Grab = execution.job
     wish = GrabRequest.from_json(grab.spec)
-    events.log("capture", f"{grab}: capturing {grab.title}")
+    events.log("capture", f"{grab}: capturing {grab.title}", grab.public_id)
     try:
         _refuse_closed(wish)
         with scratch.directory(grab) as place:

@@ -56,7 +56,7 @@ async def health(request: HttpRequest) -> dict[str, str]:
 @api.get("/status", tags=["service"], summary="Bakes and grabs: waiting, running, recent")
 async def status(request: HttpRequest) -> JsonResponse:
     caller = await caller_of(request)
-    private = caller.staff or Scope.BAKE in caller.scopes
+    private = caller.watches or Scope.BAKE in caller.scopes
     return JsonResponse(await sync_to_async(snapshot.state)(private))
 
 

@@ -178,6 +178,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = OVEN_PUBLIC_URL.startswith("https://")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+OVEN_PUBLIC_LIVE = env.bool("OVEN_PUBLIC_LIVE", default=False)  # anybody may watch the live page, and only watch
 OVEN_OPEN_WRITES = env.bool("OVEN_OPEN_WRITES", default=False)
 OVEN_OPEN_WRITES_CONFIRMED = env.bool("OVEN_OPEN_WRITES_CONFIRMED", default=False)
 
@@ -244,6 +245,8 @@ OVEN_HEARTBEAT_S = env.float("OVEN_HEARTBEAT_S", default=2.0)
 OVEN_STALE_S = env.float("OVEN_STALE_S", default=15.0)  # a heartbeat older than this: the worker is gone
 OVEN_SWEEP_S = env.float("OVEN_SWEEP_S", default=2.0)
 OVEN_AGE_LANE_S = env.float("OVEN_AGE_LANE_S", default=120.0)  # waited so long: one lane up
+OVEN_UNDO_S = env.float("OVEN_UNDO_S", default=10.0)  # a bulk action can be undone for so long
+OVEN_BULK_LIMIT = env.int("OVEN_BULK_LIMIT", default=20_000)  # jobs of one bulk action
 OVEN_RETRY_BASE_S = env.float("OVEN_RETRY_BASE_S", default=2.0)
 
 # --- Logs -----------------------------------------------------------------------------------------------------------

@@ -7,16 +7,24 @@ from django.urls import path
 
 from oven_site.api import api
 from oven_site.artifacts.views import serve
-from oven_site.dashboard import views
+from oven_site.dashboard import acting, views
 
 admin.autodiscover()
 
 urlpatterns = [
     path("", views.live, name="live"),
     path("sign-in", views.sign_in, name="sign-in"),
-    path("live/grab", views.start_grab, name="live-grab"),
     path("live/state", views.state, name="live-state"),
-    path("live/job/<str:public_id>/<str:action>", views.act, name="live-act"),
+    path("live/done", views.done, name="live-done"),
+    path("live/frozen", views.frozen, name="live-frozen"),
+    path("live/log", views.log, name="live-log"),
+    path("live/start/<str:kind>", acting.start, name="live-start"),
+    path("live/job/<str:public_id>/<str:action>", acting.act, name="live-act"),
+    path("live/freeze", acting.freeze, name="live-freeze"),
+    path("live/unfreeze", acting.unfreeze, name="live-unfreeze"),
+    path("live/bulk", acting.bulk_action, name="live-bulk"),
+    path("live/bulk/<str:public_id>", acting.bulk_state, name="live-bulk-state"),
+    path("live/bulk/<str:public_id>/undo", acting.undo, name="live-undo"),
     path("files/<str:store>/<path:key>", serve, name="file"),
     path("admin/", admin.site.urls),
     path("", api.urls),

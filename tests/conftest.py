@@ -38,7 +38,10 @@ def valkey(_valkey: embedded.Embedded) -> Iterator[Any]:
 class People:
     """One of each kind: everybody who may knock on a door."""
 
-    staff: Any
+    staff: Any  # a superuser
+    viewer: Any
+    operator: Any
+    administrator: Any
     outsider: Any  # signed in, not staff
     steering_token: str
     grabbing_token: str
@@ -50,10 +53,18 @@ class People:
 @pytest.fixture
 def people(db: None) -> People:
     from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import Group
 
     from oven_site.access.models import ApiToken
+    from oven_site.access.roles import Role
 
     users = get_user_model().objects
+
+    def member(role: Role) -> Any:
+        user = users.create_user(role.value, is_staff=True)
+        user.groups.add(Group.objects.get(name=role.value))
+        return user
+
     secrets = {}
     for scope in ("steer", "grab"):
         token = ApiToken(name=scope, scopes=[scope])
@@ -61,6 +72,7 @@ def people(db: None) -> People:
         token.save()
     return People(
         staff=users.create_user("alice", password="alice", is_staff=True, is_superuser=True),
+        **{role.value: member(role) for role in Role},
         outsider=users.create_user("charlie", password="charlie"),
         steering_token=secrets["steer"],
         grabbing_token=secrets["grab"],

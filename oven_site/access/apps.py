@@ -6,3 +6,10 @@ class AccessConfig(AppConfig):
     label = "access"
     verbose_name = "Access"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from django.db.models.signals import post_migrate
+
+        from oven_site.access import roles
+
+        post_migrate.connect(roles.fill, dispatch_uid="oven-roles")

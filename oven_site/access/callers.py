@@ -13,6 +13,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
 from oven_site.access.models import ApiToken, Scope, digest
+from oven_site.access.roles import WATCH
 
 USED_EVERY = timedelta(minutes=1)
 
@@ -27,9 +28,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`user` is a signed-in member of staff, `scopes` are a token's."""
+    """`user` is a signed-in member of staff (`permissions` are theirs), `scopes` are a token's."""
 
     user: Any = None
+    permissions: frozenset[str] = field(default_factory=frozenset)
     token: str = ""
     scopes: frozenset[str] = field(default_factory=frozenset)
 
@@ -38,7 +40,12 @@ class Caller:
         return self.user is not None
 
     def may(self, scope: Scope) -> bool:
-        return self.staff or scope in self.scopes or open_writes()
+        return scope.permission in self.permissions or scope in self.scopes or open_writes()
+
+    @property
+    def watches(self) -> bool:
+        """May see what the live page shows, and other systems' ids and addresses."""
+        return WATCH in self.permissions
 
     def require(self, scope: Scope) -> None:
         """Raises Refused unless the caller may."""
@@ -46,6 +53,8 @@ class Caller:
             return
         if self.token:
             raise Refused(403, f"This token lacks the scope '{scope.value}'.")
+        if self.staff:
+            raise Refused(403, f"{self.user} lacks the permission '{scope.permission}'.")
         raise Refused(401, f"Sign in as staff, or send a bearer token with the scope '{scope.value}'.")
 
 
@@ -69,7 +78,7 @@ async def caller_of(request: HttpRequest) -> Caller:
         return ANONYMOUS
     if request.method not in ("GET", "HEAD", "OPTIONS") and _forged(request):
         raise Refused(403, "The CSRF token is missing or wrong.")
-    return Caller(user=user)
+    return Caller(user=user, permissions=frozenset(await sync_to_async(user.get_all_permissions)()))
 
 
 def _by_token(secret: str) -> Caller:

@@ -18,6 +18,19 @@ class Scope(models.TextChoices):
     BUNDLE = "bundle", "Pack the runtime, bundle without the cache, see the source folder"
     BAKE = "bake", "Announce tapes, report on any bake, see its addresses"
 
+    @property
+    def permission(self) -> str:
+        """What a signed-in person needs for the same."""
+        return _PERMISSIONS[self]
+
+
+_PERMISSIONS = {
+    Scope.GRAB: "captures.add_grab",
+    Scope.STEER: "captures.change_grab",
+    Scope.BUNDLE: "bundles.add_corebuild",
+    Scope.BAKE: "bakes.add_bake",
+}
+
 
 def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()

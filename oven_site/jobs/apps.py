@@ -6,3 +6,17 @@ class JobsConfig(AppConfig):
     label = "jobs"
     verbose_name = "Jobs"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from oven_site.jobs import registry
+
+        registry.register(
+            registry.Kind(
+                name="bulk",
+                model_label="jobs.BulkAction",
+                pool="deliver",
+                runner="oven_site.jobs.bulk.run",
+                time_limit_s=900,
+                beside=2,
+            )
+        )

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 
 from oven_site.jobs.models import Job
 from oven_site.jobs.registry import Kind
 from oven_site.jobs.states import ENDED, RUNNING, WAITING, Lane, State
 
 DEFAULT_WAIT_MS = 30_000
+LANE_ORDER = Case(*(When(lane=lane, then=rank) for rank, lane in enumerate(Lane.values)))
 
 
 def rows(kind: Kind) -> QuerySet[Any]:
@@ -25,10 +26,13 @@ def running(kind: Kind) -> list[Any]:
 
 
 def waiting(kind: Kind) -> list[Any]:
-    """The queue as it will be served: by lane, then by age."""
-    found = rows(kind).filter(state__in=WAITING).order_by("id")[: settings.OVEN_QUEUE_CEILING]
-    order = {lane: rank for rank, lane in enumerate(Lane.values)}
-    return sorted(found, key=lambda job: (order[job.lane], job.pk))
+    """The queue as it will be served: by lane, what was moved to the front, then by age."""
+    found = rows(kind).filter(state__in=WAITING)
+    return list(found.order_by(LANE_ORDER, "rank", "id")[: settings.OVEN_QUEUE_CEILING])
+
+
+def waiting_count(kind: Kind) -> int:
+    return kind.model._default_manager.filter(state__in=WAITING).count()
 
 
 def recent(kind: Kind, count: int) -> list[Any]:

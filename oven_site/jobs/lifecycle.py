@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
 from oven_site.jobs import queue, registry
 from oven_site.jobs.models import Attempt, Job
-from oven_site.jobs.states import ENDED, WAITING, State
+from oven_site.jobs.states import ENDED, WAITING, Lane, State
 from oven_site.live import events
 
 J = TypeVar("J", bound=Job)
@@ -29,6 +29,12 @@ LOST = "worker_lost"
 
 class QueueFull(Exception):
     """More waiting work than the ceiling allows."""
+
+
+def check_ceiling(model: type[Job]) -> None:
+    """Raises QueueFull. What staff have asked for in bulk does not count: it waits behind whoever asks now."""
+    if model._default_manager.filter(state__in=WAITING, bulk=None).count() >= settings.OVEN_QUEUE_CEILING:
+        raise QueueFull
 
 
 class StateMismatch(Exception):
@@ -139,6 +145,34 @@ def cancel(job: J) -> J:
         _change(job, (State.RUNNING,), state=State.CANCELLING, detail="Cancelling")
     queue.flag_cancel(job)
     events.publish_job("job.progress", job)
+    return job
+
+
+def move(job: J, lane: Lane) -> J:
+    """A waiting row goes to another lane, behind what waits there. Raises StateMismatch when it does not wait."""
+    old = job.lane
+    _change(job, WAITING, lane=lane, rank=0)
+    queue.move(job, old)
+    events.publish_job("job.queued", job)
+    return job
+
+
+def to_front(job: J) -> J:
+    """A waiting row goes first within its lane. Raises StateMismatch when it does not wait."""
+    others = type(job)._default_manager.filter(state__in=WAITING, lane=job.lane)
+    first = others.aggregate(first=Min("rank"))["first"] or 0
+    _change(job, WAITING, rank=first - 1)
+    queue.move(job, job.lane, first=True)
+    events.publish_job("job.queued", job)
+    return job
+
+
+def hasten(job: J) -> J:
+    """Somebody waits for a row that a bulk action holds back: it is theirs now, and due. Others stay as they are."""
+    rows = _rows(job, State.QUEUED).filter(bulk__isnull=False, due_at__gt=timezone.now())
+    if rows.update(bulk=None, due_at=None, lane=Lane.NOW) == 1:
+        job.refresh_from_db()
+        _announce_queued(job)
     return job
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
-from oven_site.jobs.states import ACTIVE, Lane, State
+from oven_site.jobs.states import ACTIVE, BulkVerb, Lane, State
 
 
 def default_max_attempts() -> int:
@@ -30,11 +30,15 @@ class Job(models.Model):
     percent = models.PositiveSmallIntegerField(default=0)
     detail = models.CharField(max_length=200, blank=True)
     lane = models.CharField(max_length=8, choices=Lane.choices, default=Lane.NOW)
+    rank = models.IntegerField(default=0, help_text="Within its lane: lower goes first, then the older.")
     source = models.CharField(max_length=40, default="manual", help_text="Who or what asked for it.")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     spec = models.JSONField(default=dict, help_text="What was asked for, validated.")
+    bulk = models.ForeignKey(
+        "jobs.BulkAction", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
 
     attempt = models.PositiveSmallIntegerField(default=0)
     max_attempts = models.PositiveSmallIntegerField(default=default_max_attempts)
@@ -69,6 +73,38 @@ class Job(models.Model):
 
     def on_end(self) -> None:
         """Called in the transaction that ends the row, whoever ends it: what must follow is written here."""
+
+
+class BulkAction(Job):
+    """One action on many jobs (or frozen pieces) at once, as somebody has confirmed it.
+
+    It waits until its undo window closes (`due_at`) before anything is carried out; to undo it is to cancel it. Jobs
+    that it asks for again wait in the queue from the start, with it as their `bulk`, and are due at the same moment.
+    """
+
+    kind: ClassVar[str] = "bulk"
+    shown: ClassVar[bool] = False
+
+    action = models.CharField(max_length=12, choices=BulkVerb.choices)
+    asked = models.PositiveIntegerField(default=0, help_text="How many it is about.")
+    done = models.PositiveIntegerField(default=0, help_text="How many it was carried out on.")
+    targets = models.JSONField(default=dict, blank=True, help_text="Keys by kind, of what it is about.")
+
+    class Meta(Job.Meta):
+        verbose_name = "bulk action"
+        permissions = [("watch", "Can watch the live page")]
+
+    @property
+    def title(self) -> str:
+        return f"{self.get_action_display()}: {self.asked}"
+
+    def on_end(self) -> None:
+        """Undone: what it had put into the queue is taken out again, unless somebody else waits for it by now."""
+        from oven_site.jobs import bulk
+
+        if self.state == State.CANCELLED:
+            bulk.take_back(self)
+        bulk.announce(self)
 
 
 class Attempt(models.Model):

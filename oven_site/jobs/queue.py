@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 import django_rq
 from django.conf import settings
+from django.utils import timezone
 from redis import Redis
 from redis.exceptions import RedisError
+from rq import Queue
 
 from oven_site.jobs import registry
 from oven_site.jobs.models import Job
@@ -18,6 +21,7 @@ from oven_site.jobs.states import Lane
 log = logging.getLogger(__name__)
 PERFORM = "oven_site.jobs.worker.perform"
 GRACE_S = 30
+AT_ONCE = 500
 
 
 def connection(name: str = "capture.now") -> Redis:
@@ -35,23 +39,40 @@ def message_id(job: Job) -> str:
     return f"{job.kind}-{job.pk}-{job.attempt}"
 
 
-def enqueue(job: Job) -> bool:
+def enqueue(job: Job, first: bool = False) -> bool:
     """Puts the row's message on its lane. False when the queue is out of reach: the sweep will do it later."""
     kind = registry.get(job.kind)
     try:
-        django_rq.get_queue(kind.queue_name(job.lane)).enqueue_call(
-            PERFORM,
-            args=(job.kind, job.pk),
-            job_id=message_id(job),
-            timeout=kind.time_limit_s + GRACE_S,
-            result_ttl=0,
-            failure_ttl=3600,
-            description=str(job),
-        )
+        queue: Any = django_rq.get_queue(kind.queue_name(job.lane))
+        queue.enqueue_call(PERFORM, at_front=first, **_message(job, kind))
     except RedisError as error:
         log.warning("enqueue of %s failed, the sweep will repeat it: %s", job, error)
         return False
     return True
+
+
+def _message(job: Job, kind: registry.Kind) -> dict[str, Any]:
+    return {
+        "args": (job.kind, job.pk),
+        "job_id": message_id(job),
+        "timeout": kind.time_limit_s + GRACE_S,
+        "result_ttl": 0,
+        "failure_ttl": 3600,
+        "description": str(job),
+    }
+
+
+def enqueue_many(kind: registry.Kind, jobs: Iterable[Job]) -> int:
+    """The messages of many rows of a kind, in few round trips. Returns how many. Raises RedisError."""
+    sent = 0
+    by_lane: dict[str, list[Any]] = {}
+    for job in jobs:
+        by_lane.setdefault(job.lane, []).append(Queue.prepare_data(PERFORM, **_message(job, kind)))
+    for lane, messages in by_lane.items():
+        queue: Any = django_rq.get_queue(kind.queue_name(lane))
+        for at in range(0, len(messages), AT_ONCE):
+            sent += len(queue.enqueue_many(messages[at : at + AT_ONCE]))
+    return sent
 
 
 def under_way(kind: registry.Kind) -> set[str]:
@@ -66,14 +87,15 @@ def under_way(kind: registry.Kind) -> set[str]:
     return found
 
 
-def move(job: Job, old_lane: str) -> None:
-    """Takes the message from its old lane and puts it on the row's present one."""
+def move(job: Job, old_lane: str, first: bool = False) -> None:
+    """Takes the message from its old lane and puts it on the row's present one, if the row is due."""
     kind = registry.get(job.kind)
     try:
         django_rq.get_queue(kind.queue_name(old_lane)).remove(message_id(job))
     except RedisError:
         return
-    enqueue(job)
+    if job.due_at is None or job.due_at <= timezone.now():
+        enqueue(job, first)
 
 
 def _cancel_key(kind: str, pk: int) -> str:

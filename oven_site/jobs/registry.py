@@ -24,6 +24,9 @@ class Kind:
     runner: str  # dotted path of `run(execution)`: imported in workers only
     time_limit_s: int  # of one attempt, for the queue's own alarm
     related: tuple[str, ...] = ()  # rows that its own are shown with
+    named: str = "public_id"  # the field that people look for it by
+    again: str = ""  # dotted path of `again(row, user=)`: the same once more
+    copies: str = ""  # dotted path of `copies(rows, user=, skip_cache=)`: unsaved new rows for many ended ones
     beside: int = 0  # so many run beside one another, in threads of one worker (they only wait for others)
     regular: str = ""  # dotted path of what is to be looked after every few seconds, by the light worker
     housekeep: str = ""  # dotted path of what is to be cleared away now and then; returns counts by name
@@ -42,6 +45,7 @@ class Kind:
 
 
 _kinds: dict[str, Kind] = {}
+_verbs: dict[str, str] = {}
 
 
 def register(kind: Kind) -> None:
@@ -50,6 +54,19 @@ def register(kind: Kind) -> None:
 
 def get(name: str) -> Kind:
     return _kinds[name]
+
+
+def names() -> list[str]:
+    return list(_kinds)
+
+
+def register_verb(name: str, path: str) -> None:
+    """What a bulk action does that is not about jobs: `path` is the dotted one of `do(key)`."""
+    _verbs[name] = path
+
+
+def verb(name: str) -> Callable[[Any], object] | None:
+    return import_string(_verbs[name]) if name in _verbs else None
 
 
 def kinds() -> list[Kind]:

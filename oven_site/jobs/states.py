@@ -65,3 +65,12 @@ class Lane(models.TextChoices):
     def above(self) -> Lane:
         """The next more urgent lane that waiting may lead to (nothing ages into the keep lane)."""
         return Lane.NOW if self is Lane.BATCH else self
+
+
+class BulkVerb(models.TextChoices):
+    """What can be done to many at once."""
+
+    AGAIN = "again", "Requeue"
+    CANCEL = "cancel", "Cancel"
+    LANE = "lane", "Move to another lane"
+    UNFREEZE = "unfreeze", "Unfreeze"

@@ -17,6 +17,7 @@ from oven_site.jobs.states import RUNNING, WAITING, Lane, State
 from oven_site.jobs.worker import is_dead
 
 log = logging.getLogger(__name__)
+AGED_AT_ONCE = 2
 SETTLE_S = 1.0  # a message this young may still be on its way
 
 
@@ -65,22 +66,27 @@ def enqueue_missing(kind: Kind) -> int:
     now = timezone.now()
     young = now - timedelta(seconds=SETTLE_S)
     due = Q(due_at=None, created_at__lt=young) | Q(due_at__lte=now)
-    rows = kind.model._default_manager.filter(due, state__in=WAITING).order_by("id")
+    rows = kind.model._default_manager.filter(due, state__in=WAITING).order_by("rank", "id")
     if not rows.exists():  # most of the time: the queue need not be asked
         return 0
     try:
         known = queue.under_way(kind)
-        return sum(queue.enqueue(job) for job in rows.iterator() if queue.message_id(job) not in known)
+        return queue.enqueue_many(kind, (job for job in rows.iterator() if queue.message_id(job) not in known))
     except RedisError as error:
         log.warning("sweep: the queue is out of reach: %s", error)
         return 0
 
 
 def age_lanes(kind: Kind) -> int:
-    """Whoever has waited long enough moves one lane up, so that low lanes never starve."""
+    """Whoever has waited longest moves one lane up, so that low lanes never starve.
+
+    A few at a time: ten thousand that were asked for at once must not stand before whoever asks now.
+    """
     old = timezone.now() - timedelta(seconds=settings.OVEN_AGE_LANE_S)
     aged = 0
-    for job in kind.model._default_manager.filter(state=State.QUEUED, lane=Lane.BATCH, created_at__lt=old):
+    due = Q(due_at=None) | Q(due_at__lte=timezone.now())
+    waiting = kind.model._default_manager.filter(due, state=State.QUEUED, lane=Lane.BATCH, created_at__lt=old)
+    for job in waiting.order_by("id")[:AGED_AT_ONCE]:
         rows = kind.model._default_manager.filter(pk=job.pk, state=State.QUEUED, lane=Lane.BATCH)
         if rows.update(lane=Lane.BATCH.above) == 1:
             job.lane = Lane.BATCH.above

@@ -9,9 +9,10 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
+from django.utils import timezone
 
 from oven_site.jobs.models import Job
-from oven_site.jobs.states import ENDED
+from oven_site.jobs.states import ENDED, State
 from oven_site.live.events import job_group
 
 J = TypeVar("J", bound=Job)
@@ -42,7 +43,7 @@ async def follow(job: J, limit_s: float) -> AsyncGenerator[tuple[dict[str, Any] 
     try:
         while True:
             if look:
-                fresh: J = await type(job)._default_manager.aget(pk=job.pk)
+                fresh = await _look(job)
                 yield None, fresh
                 if fresh.state in ENDED:
                     return
@@ -59,6 +60,14 @@ async def follow(job: J, limit_s: float) -> AsyncGenerator[tuple[dict[str, Any] 
     finally:
         await layer.group_discard(group, channel)
         await _let_go(layer, channel, news)
+
+
+async def _look(job: J) -> J:
+    """The row as it is now. One that is gone was asked for by a bulk action that somebody has undone."""
+    fresh: J | None = await type(job)._default_manager.filter(pk=job.pk).afirst()
+    if fresh is None:
+        job.state, job.ended_at, job.error_message = State.CANCELLED, timezone.now(), "It was taken back."
+    return fresh or job
 
 
 async def _let_go(layer: Any, channel: str, news: asyncio.Future[Any]) -> None:

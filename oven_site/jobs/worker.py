@@ -113,7 +113,8 @@ def _run(execution: Execution) -> None:
         execution.note(f"Unexpected: {error!r}")
         lifecycle.fail(job, "internal", f"Oven itself failed ({type(error).__name__}).", retry=True)
     else:
-        events.log("success" if not execution.job.error_code else "error", f"{job}: {execution.job.state}")
+        level: events.LogType = "error" if execution.job.error_code else "success"
+        events.log(level, f"{job}: {execution.job.state}", job.public_id)
 
 
 def _confirm_late_cancel(execution: Execution) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError
 
@@ -79,7 +80,8 @@ class ContractConsumer(_Consumer):
     async def oven_event(self, message: dict[str, Any]) -> None:
         event = message["event"]
         if event["type"] == "log":
-            await self.send_dict({"logEntry": event["entry"]})
+            entry = {name: event["entry"][name] for name in ("time", "type", "icon", "msg")}
+            await self.send_dict({"logEntry": entry})
             return
         self._changed = time.monotonic()
         of_tapes = event["type"] == "tape.announced" or event.get("job", {}).get("kind") == "bake"
@@ -107,7 +109,7 @@ class LiveConsumer(_Consumer):
         self._checked = 0.0
 
     async def connect(self) -> None:
-        if not self._allowed(self.scope["user"]):
+        if not await sync_to_async(self._allowed)(self.scope["user"]):
             await self.close(code=4403)
             return
         await self.start()
@@ -137,7 +139,7 @@ class LiveConsumer(_Consumer):
         user = self.scope["user"]
         try:
             await sync_to_async(user.refresh_from_db)()
-            allowed = self._allowed(user)
+            allowed = await sync_to_async(self._allowed)(user)
         except ObjectDoesNotExist:
             allowed = False
         except DatabaseError:  # the next look will tell
@@ -148,7 +150,8 @@ class LiveConsumer(_Consumer):
 
     @staticmethod
     def _allowed(user: Any) -> bool:
-        return bool(user.is_authenticated and user.is_active and user.is_staff)
+        watches = user.is_authenticated and user.is_active and user.is_staff and user.has_perm("jobs.watch")
+        return bool(watches or settings.OVEN_PUBLIC_LIVE)
 
 
 def _sequence() -> int:

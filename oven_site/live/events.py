@@ -70,11 +70,19 @@ class TapeEvent(TypedDict):
     code: str
 
 
+class BulkEvent(TypedDict):
+    type: Literal["bulk.changed"]
+    seq: int
+    at: int
+    bulk: dict[str, Any]
+
+
 class LogEntry(TypedDict):
     time: str  # ISO
     type: LogType
     icon: str
     msg: str
+    job: NotRequired[str]  # its id; not on `/ws`
 
 
 class LogEvent(TypedDict):
@@ -84,7 +92,7 @@ class LogEvent(TypedDict):
     entry: LogEntry
 
 
-Event = JobEvent | FrozenEvent | TapeEvent | LogEvent
+Event = JobEvent | FrozenEvent | TapeEvent | BulkEvent | LogEvent
 
 
 def job_group(kind: str, pk: int) -> str:
@@ -121,6 +129,8 @@ def publish_job(type_: JobEventType, job: Job, **extra: Any) -> None:
     groups = [LIVE_GROUP] if job.shown else []
     if type_ == "job.ended" or job.streamed:
         groups.append(job_group(job.kind, job.pk))
+    if not groups:  # a number that nobody gets would look like something lost
+        return
     publisher.publish({"type": type_, "job": job_view(job), **extra}, groups)
 
 
@@ -128,12 +138,17 @@ def publish_frozen(piece: str) -> None:
     publisher.publish({"type": "frozen.changed", "piece": piece}, [LIVE_GROUP])
 
 
+def publish_bulk(bulk: dict[str, Any]) -> None:
+    """`bulk`: see oven_site.jobs.bulk.view."""
+    publisher.publish({"type": "bulk.changed", "bulk": bulk}, [LIVE_GROUP])
+
+
 def publish_tape(code: str) -> None:
     publisher.publish({"type": "tape.announced", "code": code}, [LIVE_GROUP])
 
 
-def log(type_: LogType, message: str) -> None:
-    """A line for the activity log that every live page shows."""
+def log(type_: LogType, message: str, job: str = "") -> None:
+    """A line for the activity log that every live page shows. `job`: the id of the job that it is about."""
     moment = time.time()
     entry: LogEntry = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment * 1000) % 1000:03d}Z",
@@ -141,4 +156,6 @@ def log(type_: LogType, message: str) -> None:
         "icon": ICONS[type_],
         "msg": message,
     }
+    if job:
+        entry["job"] = job
     publisher.publish({"type": "log", "entry": entry}, [LIVE_GROUP], keep_log=True)

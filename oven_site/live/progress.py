@@ -12,11 +12,12 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from oven_site.live import events
-from oven_site.live.publisher import LOG_KEY
+from oven_site.live.publisher import LOG_KEPT, LOG_KEY
 
 if TYPE_CHECKING:
     from oven_site.jobs.models import Job
 
+__all__ = ["LOG_KEPT", "client", "read", "recent_log", "send"]
 log = logging.getLogger(__name__)
 KEPT_S = 60
 _client: redis.Redis | None = None

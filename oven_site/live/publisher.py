@@ -21,7 +21,7 @@ from redis import asyncio as aioredis
 log = logging.getLogger(__name__)
 SEQUENCE_KEY = "oven:live:seq"
 LOG_KEY = "oven:live:log"
-LOG_KEPT = 100
+LOG_KEPT = 1000
 MAX_PENDING = 1000
 
 

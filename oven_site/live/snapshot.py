@@ -55,7 +55,11 @@ def frozen() -> list[dict[str, Any]]:
 
 def full() -> dict[str, Any]:
     """The first message on `/ws`."""
-    return {**state(), "frozen": frozen(), "recentLogs": progress.recent_log(50)}
+    return {**state(), "frozen": frozen(), "recentLogs": [_public(entry) for entry in progress.recent_log(50)]}
+
+
+def _public(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name != "job"}
 
 
 async def shared_state(changed: float, with_frozen: bool = False) -> dict[str, Any] | None:

@@ -95,7 +95,7 @@ def start(page: Page, piece: str, **fields: Any) -> None:
             page.select_option("[name=format]", value)
         else:
             page.fill(f"[name={name}]", str(value))
-    with page.expect_response("**/live/grab"):
+    with page.expect_response("**/live/start/grab"):
         page.click("#start-button")
 
 

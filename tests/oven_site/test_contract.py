@@ -38,7 +38,9 @@ ROUTES = {
     ("GET", "/bundle-status"): ("/bundle-status", 200),
 }
 # What else the site answers: pages for people, and files.
-OTHERS = {"", "sign-in", "live/grab", "live/state", "live/job/<str:public_id>/<str:action>"}
+OTHERS = {"", "sign-in", "live/state", "live/done", "live/frozen", "live/log", "live/start/<str:kind>"}
+OTHERS |= {"live/job/<str:public_id>/<str:action>", "live/freeze", "live/unfreeze"}
+OTHERS |= {"live/bulk", "live/bulk/<str:public_id>", "live/bulk/<str:public_id>/undo"}
 OTHERS |= {"files/<str:store>/<path:key>", "docs", "docs/openapi.json", "api-root"}
 
 rows = pytest.mark.parametrize(("method", "url", "status"), [(m, *answer) for (m, _), answer in ROUTES.items()])

@@ -16,7 +16,7 @@ export class Start {
   constructor(boot, started) {
     this.form = byId("start");
     this.fields = this.form.elements;
-    this.url = boot.urls.grab;
+    this.url = boot.urls.start.replace("{kind}", "grab");
     this.started = started;
     this.#options(boot);
     this.#recall();

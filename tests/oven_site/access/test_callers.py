@@ -24,8 +24,11 @@ def steer(**options: Any) -> Answer:
 
 
 @pytest.mark.parametrize("scope", list(Scope))
-def test_staff_may_everything(scope: Scope) -> None:
-    Caller(user=object()).require(scope)
+def test_staff_may_what_their_permissions_say(scope: Scope) -> None:
+    Caller(user="alice", permissions=frozenset({scope.permission})).require(scope)
+    with pytest.raises(Refused) as refused:
+        Caller(user="bob", permissions=frozenset({"jobs.watch"})).require(scope)
+    assert refused.value.status == 403
 
 
 def test_a_token_may_what_its_scopes_say() -> None:
@@ -47,6 +50,13 @@ def test_nobody_may_nothing() -> None:
 
 def test_a_staff_session_may_steer(people: Any, valkey: Any) -> None:
     assert steer(user=people.staff).status == 200
+
+
+def test_an_operators_session_may_steer_and_a_viewers_may_not(people: Any, valkey: Any) -> None:
+    assert steer(user=people.operator).status == 200
+    answer = steer(user=people.viewer)
+    assert answer.status == 403
+    assert "captures.change_grab" in answer.json["error"]
 
 
 def test_an_outsiders_session_is_nobody(people: Any, valkey: Any) -> None:

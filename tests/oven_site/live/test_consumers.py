@@ -255,6 +255,9 @@ async def test_an_event_that_arrives_during_a_flush_is_not_lost(valkey: Any) -> 
     class Staff:
         is_authenticated = is_active = is_staff = True
 
+        def has_perm(self, name: str) -> bool:
+            return True
+
         def refresh_from_db(self) -> None:
             consumer._others.append({"type": "log", "seq": 2})
 

@@ -1,0 +1,85 @@
+"""Roles: groups that every `migrate` makes and fills. A model says what operators may do with it by `operated`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.contrib.auth.management import create_permissions
+from django.db.models import Model
+
+OWN_APPS = ("captures", "bakes", "bundles")  # and every app within oven_site
+WATCH = "jobs.watch"
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"  # sees the live page and every history
+    OPERATOR = "operator"  # also starts, requeues, cancels, freezes
+    ADMINISTRATOR = "administrator"  # also tokens, users, retention, exceptions
+
+
+# Models that only administrators see.
+GUARDED = {"access.apitoken", "auth.user", "auth.group", "admin.logentry"}
+OPERATED = ("add", "change")  # what operators may do with a job
+
+
+def fill(app_config: AppConfig, using: str = "default", **kwargs: Any) -> None:
+    """After an app is migrated: the roles get what they need of its models. Nothing is ever taken away from them."""
+    names = {"auth", "admin"} | {config.label for config in apps.get_app_configs() if is_own(config)}
+    if app_config.label not in names or not _ready(using):
+        return
+    create_permissions(app_config, using=using, verbosity=0)
+    from django.contrib.auth.models import Group, Permission
+
+    known = {
+        f"{found.content_type.app_label}.{found.codename}": found
+        for found in Permission.objects.using(using)
+        .filter(content_type__app_label=app_config.label)
+        .select_related("content_type")
+    }
+    for role in Role:
+        group, _ = Group.objects.using(using).get_or_create(name=role.value)
+        wanted = {name for model in app_config.get_models() for name in permissions(role, model)}
+        group.permissions.add(*[known[name] for name in wanted if name in known])
+
+
+def is_own(config: AppConfig) -> bool:
+    return config.name in OWN_APPS or config.name.startswith("oven_site.")
+
+
+def permissions(role: Role, model: type[Model]) -> set[str]:
+    """Names of what a role may do with a model: `captures.view_grab`."""
+    label, name = model._meta.app_label, model._meta.model_name
+
+    def named(*verbs: str) -> set[str]:
+        return {f"{label}.{verb}_{name}" for verb in verbs}
+
+    found = {f"{label}.{code}" for code, _ in model._meta.permissions}
+    guarded = model._meta.label_lower in GUARDED
+    if role == Role.ADMINISTRATOR:
+        return found | named("view", "add", "change", "delete")
+    if guarded:
+        return set()
+    found |= named("view")
+    if role == Role.OPERATOR:
+        found |= named(*_operated(model))
+    return found
+
+
+def _operated(model: type[Model]) -> tuple[str, ...]:
+    from oven_site.jobs.models import Job
+
+    return getattr(model, "operated", OPERATED if issubclass(model, Job) else ())
+
+
+def _ready(using: str) -> bool:
+    from django.db import connections
+
+    tables = connections[using].introspection.table_names()
+    return {"auth_group", "auth_permission", "django_content_type"} <= set(tables)
+
+
+def is_watcher(user: Any) -> bool:
+    """May see what the live page shows."""
+    return bool(user.is_authenticated and user.is_active and user.is_staff and user.has_perm(WATCH))
