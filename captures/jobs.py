@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from captures.engine.spec import CaptureResult, Format
@@ -90,33 +89,23 @@ def ask_again(grab: Grab, *, skip_cache: bool = False, user: Any = None) -> Aske
     )
 
 
-def copies(grabs: Iterable[Grab], *, user: Any, skip_cache: bool) -> list[Grab]:
-    """Unsaved rows that ask for the same again; unless told otherwise, not for what is in the cache."""
-    made = [_copy(grab, user) for grab in grabs]
+_COPIED = ("id", "piece", "format", "out_width", "out_height", "keep_id", "spec")
+
+
+def copies(grabs: QuerySet[Grab], *, skip_cache: bool) -> list[dict[str, Any]]:
+    """Fields of rows that ask for the same again; unless told otherwise, not for what is in the cache."""
+    made = [_copy(dict(zip(_COPIED, row, strict=True))) for row in grabs.values_list(*_COPIED)]
     if skip_cache:
         return made
     good = Grab.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
-    cached = set(
-        good.filter(capture_key__in=[grab.capture_key for grab in made]).values_list("capture_key", flat=True)
-    )
-    return [grab for grab in made if grab.capture_key not in cached]
+    keys = [fields["capture_key"] for fields in made]
+    cached = set(good.filter(capture_key__in=keys).values_list("capture_key", flat=True))
+    return [fields for fields in made if fields["capture_key"] not in cached]
 
 
-def _copy(grab: Grab, user: Any) -> Grab:
-    return Grab(
-        public_id=new_id(grab.piece),
-        piece=grab.piece,
-        format=grab.format,
-        out_width=grab.out_width,
-        out_height=grab.out_height,
-        capture_key=GrabRequest.from_json(grab.spec).capture_key,
-        keep_id=grab.keep_id,
-        source="again",
-        lane=Lane.BATCH,
-        requested_by=user,
-        spec=grab.spec,
-        again_of=grab,
-    )
+def _copy(row: dict[str, Any]) -> dict[str, Any]:
+    key = GrabRequest.from_json(row["spec"]).capture_key
+    return {"public_id": new_id(row["piece"]), "capture_key": key, "again_of_id": row.pop("id"), **row}
 
 
 def new_id(piece: str) -> str:

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote
 
@@ -96,7 +96,7 @@ class GrabRequest:
         return f"{name}_{width}x{height}_{self.format}_{motion}_{settings.OVEN_RENDER_VERSION}_{self._digest()}"
 
     def _digest(self) -> str:
-        shape: dict[str, Any] = asdict(self)
+        shape = self.as_json()
         if not self.format.animated:
             for field in ("duration_ms", "fps", "playback_fps", "quality"):
                 del shape[field]
@@ -104,7 +104,7 @@ class GrabRequest:
         return hashlib.sha256(json.dumps(shape, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GrabRequest:

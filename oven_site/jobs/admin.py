@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from oven_site.artifacts.stores import public_url
 from oven_site.dashboard.admin import CHIPS, LANE_CHIPS, HistoryAdmin, ago, dialog, duration, model_link
 from oven_site.jobs import lifecycle
-from oven_site.jobs.models import Attempt, Job
+from oven_site.jobs.models import Attempt, BulkAction, Job
 from oven_site.jobs.states import State
 
 SPAN_ORDER = (
@@ -135,6 +135,42 @@ class JobAdmin(HistoryAdmin):
                 raise Refused from None
 
         self.act_on_each(request, jobs, call, "cancelled", "left out: they have ended")
+
+
+@admin.register(BulkAction)
+class BulkActionAdmin(HistoryAdmin):
+    list_display = ("what", "state_chip", "asked", "done", "requested_by", "when")
+    list_filter = ("action", "state")
+    search_fields = ("public_id", "requested_by__username")
+    date_hierarchy = "created_at"
+    list_select_related = ("requested_by",)
+    fields = (
+        "what",
+        "public_id",
+        "action",
+        "state",
+        "asked",
+        "done",
+        "requested_by",
+        "created_at",
+        "ended_at",
+        "spec",
+    )
+
+    @display(description="Action")
+    def what(self, action: BulkAction) -> str:
+        return str(action.spec.get("text") or action.title)
+
+    @display(description="State", label=CHIPS, ordering="state")
+    def state_chip(self, action: BulkAction) -> tuple[str, str]:
+        return action.state, State(action.state).label
+
+    @display(description="Asked", ordering="created_at")
+    def when(self, action: BulkAction) -> SafeString | str:
+        return ago(action.created_at)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return self.fields
 
 
 @admin.register(Attempt)

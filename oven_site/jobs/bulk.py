@@ -16,6 +16,7 @@ from oven_site.contract import BadRequest
 from oven_site.jobs import lifecycle, registry
 from oven_site.jobs.execution import Execution
 from oven_site.jobs.finding import Filter
+from oven_site.jobs.inserting import insert_many
 from oven_site.jobs.models import BulkAction, Job
 from oven_site.jobs.registry import Kind
 from oven_site.jobs.states import ACTIVE, ENDED, WAITING, BulkVerb, Lane, State
@@ -111,13 +112,17 @@ def start(verb: BulkVerb, targets: Targets, *, user: Any, lane: str = "", skip_c
 
 def _queue_copies(action: BulkAction, kind: Kind, due: datetime) -> None:
     """New rows in short transactions, so that nobody else has to wait for the database."""
-    copies: Callable[..., list[Any]] = import_string(kind.copies)
+    copies: Callable[..., list[dict[str, Any]]] = import_string(kind.copies)
+    shared = {
+        "bulk": action,
+        "due_at": due,
+        "lane": Lane.BATCH,
+        "source": "again",
+        "requested_by": action.requested_by,
+    }
     for keys in _chunks(action.targets[kind.name]):
-        rows = kind.model._default_manager.filter(pk__in=keys)
-        made = copies(rows, user=action.requested_by, skip_cache=action.spec["skipCache"])
-        for row in made:
-            row.bulk, row.due_at, row.lane = action, due, Lane.BATCH
-        kind.model._default_manager.bulk_create(made, ignore_conflicts=True)  # whatever is active already stays
+        rows = kind.model._default_manager.filter(pk__in=keys).order_by("id")
+        insert_many(kind.model, copies(rows, skip_cache=action.spec["skipCache"]), shared)
 
 
 def take_back(action: BulkAction) -> int:

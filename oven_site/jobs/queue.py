@@ -36,7 +36,11 @@ def _client(url: str) -> Redis:
 
 def message_id(job: Job) -> str:
     """The same for the same attempt, so that the sweep can tell whether a message is under way."""
-    return f"{job.kind}-{job.pk}-{job.attempt}"
+    return id_of(job.kind, job.pk, job.attempt)
+
+
+def id_of(kind: str, pk: int, attempt: int) -> str:
+    return f"{kind}-{pk}-{attempt}"
 
 
 def enqueue(job: Job, first: bool = False) -> bool:
@@ -63,15 +67,14 @@ def _message(job: Job, kind: registry.Kind) -> dict[str, Any]:
 
 
 def enqueue_many(kind: registry.Kind, jobs: Iterable[Job]) -> int:
-    """The messages of many rows of a kind, in few round trips. Returns how many. Raises RedisError."""
+    """The messages of many rows of a kind, in one round trip a lane. Returns how many. Raises RedisError."""
     sent = 0
     by_lane: dict[str, list[Any]] = {}
     for job in jobs:
         by_lane.setdefault(job.lane, []).append(Queue.prepare_data(PERFORM, **_message(job, kind)))
     for lane, messages in by_lane.items():
         queue: Any = django_rq.get_queue(kind.queue_name(lane))
-        for at in range(0, len(messages), AT_ONCE):
-            sent += len(queue.enqueue_many(messages[at : at + AT_ONCE]))
+        sent += len(queue.enqueue_many(messages))
     return sent
 
 

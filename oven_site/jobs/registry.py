@@ -26,7 +26,7 @@ class Kind:
     related: tuple[str, ...] = ()  # rows that its own are shown with
     named: str = "public_id"  # the field that people look for it by
     again: str = ""  # dotted path of `again(row, user=)`: the same once more
-    copies: str = ""  # dotted path of `copies(rows, user=, skip_cache=)`: unsaved new rows for many ended ones
+    copies: str = ""  # dotted path of `copies(rows, skip_cache=)`: fields of new rows for many ended ones
     beside: int = 0  # so many run beside one another, in threads of one worker (they only wait for others)
     regular: str = ""  # dotted path of what is to be looked after every few seconds, by the light worker
     housekeep: str = ""  # dotted path of what is to be cleared away now and then; returns counts by name

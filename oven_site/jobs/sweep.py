@@ -18,6 +18,7 @@ from oven_site.jobs.worker import is_dead
 
 log = logging.getLogger(__name__)
 AGED_AT_ONCE = 2
+ENQUEUED_AT_ONCE = 2000
 SETTLE_S = 1.0  # a message this young may still be on its way
 
 
@@ -67,11 +68,15 @@ def enqueue_missing(kind: Kind) -> int:
     young = now - timedelta(seconds=SETTLE_S)
     due = Q(due_at=None, created_at__lt=young) | Q(due_at__lte=now)
     rows = kind.model._default_manager.filter(due, state__in=WAITING).order_by("rank", "id")
-    if not rows.exists():  # most of the time: the queue need not be asked
+    waiting = list(rows.values_list("pk", "attempt"))  # ten thousand of them must not cost a second every two
+    if not waiting:  # most of the time: the queue need not be asked
         return 0
     try:
         known = queue.under_way(kind)
-        return queue.enqueue_many(kind, (job for job in rows.iterator() if queue.message_id(job) not in known))
+        missing = [pk for pk, attempt in waiting if queue.id_of(kind.name, pk, attempt) not in known]
+        due_now = missing[:ENQUEUED_AT_ONCE]  # the rest can wait: there is work enough until the next sweep
+        chunks = (due_now[at : at + queue.AT_ONCE] for at in range(0, len(due_now), queue.AT_ONCE))
+        return sum(queue.enqueue_many(kind, rows.filter(pk__in=chunk)) for chunk in chunks)
     except RedisError as error:
         log.warning("sweep: the queue is out of reach: %s", error)
         return 0

@@ -3,15 +3,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import django_rq
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from captures.models import Grab
-from oven_site.jobs import lifecycle, queue, registry
+from oven_site.jobs import board, lifecycle, queue, registry
 from oven_site.jobs.lifecycle import StateMismatch
 from oven_site.jobs.models import Attempt
-from oven_site.jobs.states import State
+from oven_site.jobs.states import Lane, State
 
 Grabs = Any
 
@@ -249,3 +250,43 @@ def test_lost_workers_use_up_the_attempts(grab: Grabs) -> None:
     for _ in range(3):
         job = lifecycle.recover(claimed(job))
     assert (job.state, job.error_code) == (State.FAILED, "worker_lost")
+
+
+# --- priority -------------------------------------------------------------------------------------------------------
+
+
+def in_order() -> list[str]:
+    return [job.piece for job in board.waiting(registry.get("grab"))]
+
+
+def lane_messages(lane: str) -> list[str]:
+    found: Any = django_rq.get_queue(f"capture.{lane}")
+    return list(found.get_job_ids())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_is_moved_to_the_front_is_served_next(grab: Any) -> None:
+    one, two, three = (grab(piece=piece) for piece in ("one", "two", "three"))
+    lifecycle.to_front(two)
+    lifecycle.to_front(three)
+    assert in_order() == ["three", "two", "one"]
+    assert lane_messages("now") == [queue.message_id(job) for job in (three, two, one)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_is_moved_to_another_lane_goes_to_its_end(grab: Any) -> None:
+    one, two = grab(piece="one"), grab(piece="two")
+    lifecycle.to_front(two)
+    lifecycle.move(two, Lane.BATCH)
+    lifecycle.move(one, Lane.BATCH)
+    assert in_order() == ["one", "two"]
+    assert lane_messages("now") == []
+    assert lane_messages("batch") == [queue.message_id(two), queue.message_id(one)]
+
+
+def test_what_runs_or_has_ended_cannot_be_moved(grab: Any) -> None:
+    job = lifecycle.claim("grab", grab().pk, "here")
+    assert job is not None
+    for change in (lifecycle.to_front, lambda row: lifecycle.move(row, Lane.KEEP)):
+        with pytest.raises(lifecycle.StateMismatch):
+            change(job)
