@@ -23,7 +23,7 @@ def insert_many(model: type[models.Model], rows: list[dict[str, Any]], shared: d
         values.update({name: field.get_db_prep_save(row[name], connection) for field, name in own})
         params.append(tuple(values.values()))
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
+    columns = ", ".join(quote(str(field.column)) for field in fields)
     places = ", ".join(["%s"] * len(fields))
     statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"
     with transaction.atomic(), connection.cursor() as cursor:
