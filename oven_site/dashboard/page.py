@@ -128,7 +128,7 @@ def current() -> dict[str, Any]:
     kinds = shown_kinds()
     workers = {kind.name: board.workers(kind) for kind in kinds}
     running = [job for kind in kinds for job in board.running(kind)]
-    queues = {kind.name: board.waiting(kind) for kind in kinds}
+    queues = {kind.name: board.waiting(kind, WAITING) for kind in kinds}
     recent = sorted((job for kind in kinds for job in board.recent(kind, RECENT)), key=_ended, reverse=True)
     live: dict[str, Any] = {}
     for kind in kinds:
@@ -155,7 +155,7 @@ def current() -> dict[str, Any]:
 
 
 def _shown_queue(kind: Kind, queue: list[Any], workers: int) -> list[tuple[Any, int]]:
-    return list(zip(queue, board.waits(kind, queue, workers), strict=True))[:WAITING]
+    return list(zip(queue, board.waits(kind, queue, workers), strict=True))
 
 
 def _ended(job: Job) -> Any:

@@ -25,10 +25,10 @@ def running(kind: Kind) -> list[Any]:
     return list(rows(kind).filter(state__in=RUNNING).order_by("id"))
 
 
-def waiting(kind: Kind) -> list[Any]:
+def waiting(kind: Kind, most: int = 0) -> list[Any]:
     """The queue as it will be served: by lane, what was moved to the front, then by age."""
     found = rows(kind).filter(state__in=WAITING)
-    return list(found.order_by(LANE_ORDER, "rank", "id")[: settings.OVEN_QUEUE_CEILING])
+    return list(found.order_by(LANE_ORDER, "rank", "id")[: most or settings.OVEN_QUEUE_CEILING])
 
 
 def waiting_count(kind: Kind) -> int:
