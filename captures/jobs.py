@@ -16,6 +16,7 @@ from captures.engine.spec import CaptureResult, Format
 from captures.models import FrozenPiece, Grab
 from captures.requests import GrabRequest, slug
 from oven_site.artifacts import stores
+from oven_site.health import counters
 from oven_site.jobs import lifecycle
 from oven_site.jobs.states import WAITING, Lane
 from oven_site.live import events
@@ -54,9 +55,12 @@ def ask(
     """
     key = wish.capture_key
     if not skip_cache and (found := Grab.objects.cached(key)):
+        counters.count("oven_cache_lookups", "grab", "hit")
         return Asked(found, cached=True)
     if active := Grab.objects.active_with(key):
+        counters.count("oven_cache_lookups", "grab", "joined")
         return Asked(active, joined=True)
+    counters.count("oven_cache_lookups", "grab", "miss")
     if Grab.objects.filter(state__in=WAITING).count() >= settings.OVEN_QUEUE_CEILING:
         raise QueueFull
     width, height = wish.to_spec().pixel_size

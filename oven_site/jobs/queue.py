@@ -11,6 +11,7 @@ from django.conf import settings
 from redis import Redis
 from redis.exceptions import RedisError
 
+from oven_site import logs
 from oven_site.jobs import registry
 from oven_site.jobs.models import Job
 from oven_site.jobs.states import Lane
@@ -47,6 +48,7 @@ def enqueue(job: Job) -> bool:
             result_ttl=0,
             failure_ttl=3600,
             description=str(job),
+            meta={"request_id": logs.request_id()},
         )
     except RedisError as error:
         log.warning("enqueue of %s failed, the sweep will repeat it: %s", job, error)

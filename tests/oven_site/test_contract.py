@@ -36,6 +36,10 @@ ROUTES = {
     ("GET", "/bundles/{bundle_id}"): ("/bundles/none-12345678", 404),
     ("POST", "/bundle-prewarm"): ("/bundle-prewarm", 401),
     ("GET", "/bundle-status"): ("/bundle-status", 200),
+    ("GET", "/live"): ("/live", 200),
+    ("GET", "/ready"): ("/ready", 503),  # no workers
+    ("GET", "/pressure"): ("/pressure", 200),
+    ("GET", "/metrics"): ("/metrics", 401),
 }
 # What else the site answers: pages for people, and files.
 OTHERS = {"", "sign-in", "live/grab", "live/state", "live/job/<str:public_id>/<str:action>"}
