@@ -126,7 +126,7 @@ def note_changes(alerts: list[Alert], now: float | None = None) -> None:
     """Says in the activity log, once, what is new and what is over. For one process only. Raises RedisError."""
     now = time.time() if now is None else now
     redis = carrier.client()
-    known = {code: json.loads(text) for code, text in redis.hgetall(KEY).items()}  # type: ignore[union-attr]
+    known = {code: json.loads(text) for code, text in redis.hgetall(KEY).items()}
     for alert in alerts:
         if alert["code"] not in known:
             events.log("error" if alert["level"] == "bad" else "warn", alert["text"])

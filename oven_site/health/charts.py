@@ -27,9 +27,11 @@ def charts(span: str = "hour") -> dict[str, Any]:
     first = int(time.time()) // step_s - steps + 1
     found: dict[str, Steps] = {kind.name: defaultdict(list) for kind in registry.kinds() if kind.model.shown}
     rows = Minute.objects.filter(at__gte=first * step_s // 60).order_by()
-    for at, kind, *values in rows.values_list("at", "kind", "done", "failed", "depth", "durations"):
+    for at, kind, done, failed, depth, durations in rows.values_list(
+        "at", "kind", "done", "failed", "depth", "durations"
+    ):
         if kind in found:
-            found[kind][at * 60 // step_s - first].append(tuple(values))
+            found[kind][at * 60 // step_s - first].append((done, failed, depth, durations))
     return {
         "span": span,
         "stepS": step_s,

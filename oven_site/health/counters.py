@@ -133,4 +133,4 @@ def read(name: str) -> dict[tuple[str | int, ...], int]:
     Raises RedisError.
     """
     rows = carrier.client().hgetall(KEY + name)
-    return {tuple(json.loads(field)): int(value) for field, value in rows.items()}  # type: ignore[union-attr]
+    return {tuple(json.loads(field)): int(value) for field, value in rows.items()}

@@ -11,10 +11,10 @@ import contextlib
 import json
 import logging
 import os
-import socket
+import platform
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
@@ -98,11 +98,11 @@ class Presence:
         self._count_restarts(browser)
         self._measure(browser)
         age = browser.age_s if browser and browser.age_s is not None else None
-        facts = {"queues": json.dumps(self.queues), "host": socket.gethostname(), **self._sizes}
+        facts = {"queues": json.dumps(self.queues), "host": platform.node(), **self._sizes}
         facts |= {"browserAgeS": "" if age is None else round(age), "restarts": self._restarts}
         self._report(facts if self.forks else {**facts, **self._doing()})
 
-    def _report(self, fields: dict[str, Any], more_jobs: int = 0) -> None:
+    def _report(self, fields: Mapping[Any, Any], more_jobs: int = 0) -> None:
         try:
             pipe = carrier.client().pipeline(transaction=False)
             pipe.hset(key(self.identity), mapping=fields)

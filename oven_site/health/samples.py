@@ -21,7 +21,7 @@ from oven_site.jobs.states import ACTIVE, State
 DAY = 24 * 60
 AGAIN = 1  # so many minutes before the present one are looked at again: a late commit is not missed
 FIELDS = ("done", "failed", "cancelled", "depth", "durations")
-_COLUMN = {State.COMPLETE: "done", State.FAILED: "failed", State.CANCELLED: "cancelled"}
+_COLUMN = {str(State.COMPLETE): "done", str(State.FAILED): "failed", str(State.CANCELLED): "cancelled"}
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
+import platform
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -139,7 +139,7 @@ stored_bytes = Kept(_stored, STORED_S)  # by store; with a million files the sum
 
 
 def _rest() -> int:
-    here = socket.gethostname()
+    here = platform.node()
     try:
         names = [name.rsplit(":", 2) for name in reports()]
     except RedisError:
@@ -152,7 +152,7 @@ rest_memory = Kept(_rest, REST_S)
 
 def _memory(workers: list[WorkerView]) -> MemoryView:
     """Oven's own: what the workers of this machine say of themselves, and the other processes."""
-    here = [worker for worker in workers if worker["host"] == socket.gethostname()]
+    here = [worker for worker in workers if worker["host"] == platform.node()]
     own = sum(worker["memoryMB"] + (worker["browserMB"] or 0) for worker in here)
     return {**machine.memory(), "ovenMB": own + rest_memory()}
 
