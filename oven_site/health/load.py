@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
+from django.db import connection
 from django.db.models import CharField, Count, Min, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -34,11 +36,26 @@ class Part:
 def parts() -> list[Part]:
     """Raises DatabaseError. What waits for a later time (a retry) is not late before that."""
     now = timezone.now()
-    first, *others = [_active(kind) for kind in registry.kinds()]
+    with connection.cursor() as cursor:
+        cursor.execute(*_query(connection.vendor))
+        rows = cursor.fetchall()
     return [
-        Part(kind, state, lane, count, _age(state, now, created, started, due))
-        for kind, state, lane, count, created, started, due in first.union(*others, all=True)
+        Part(kind, state, lane, count, _age(state, now, *map(_moment, times)))
+        for kind, state, lane, count, *times in rows
     ]
+
+
+@cache
+def _query(vendor: str) -> tuple[str, Sequence[Any]]:
+    """Composed once: that takes ten times as long as running it, and it is run every few seconds."""
+    first, *others = [_active(kind) for kind in registry.kinds()]
+    sql, params = first.union(*others, all=True).query.sql_with_params()
+    return sql, params
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    """SQLite gives text, in UTC."""
+    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
 
 
 def _active(kind: Kind) -> QuerySet[Any, Any]:
@@ -53,9 +70,9 @@ def _active(kind: Kind) -> QuerySet[Any, Any]:
     return found.values_list("of_kind", "state", "lane", "number", "created", "started", "due")
 
 
-def _age(state: str, now: datetime, created: datetime, started: datetime | None, due: datetime) -> float:
+def _age(state: str, now: datetime, created: Any, started: datetime | None, due: Any) -> float:
     since = due if state in WAITING else (started or created)
-    return max(0.0, (now - since).total_seconds())
+    return max(0.0, float((now - since).total_seconds()))
 
 
 def waiting(found: Iterable[Part]) -> dict[str, int]:
