@@ -263,6 +263,7 @@ OVEN_SAMPLE_DAYS = env.float("OVEN_SAMPLE_DAYS", default=14.0)
 OVEN_LOG_FORMAT = env.str("OVEN_LOG_FORMAT", default="")  # json, console; none: what fits where they go
 OVEN_LOG_LEVEL = env.str("OVEN_LOG_LEVEL", default="INFO").upper()
 OVEN_REQUEST_ID_FROM = env.list("OVEN_REQUEST_ID_FROM", default=["127.0.0.1/32", "::1/128"])
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # our own middleware has looked at it
 
 # --- Admin ----------------------------------------------------------------------------------------------------------
 from oven_site.dashboard.theme import UNFOLD  # noqa: E402, F401

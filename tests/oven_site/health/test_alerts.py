@@ -82,7 +82,9 @@ def test_many_failures(done: int, failed: int, alert: bool) -> None:
 
 
 def core(state: str) -> CoreBuild:
-    return CoreBuild.objects.create(public_id=f"core-{CoreBuild.objects.count()}", tree="t", state=state, version="v1")
+    return CoreBuild.objects.create(
+        public_id=f"core-{CoreBuild.objects.count()}", tree="t", state=state, version="v1"
+    )
 
 
 def test_no_runtime_in_service() -> None:
@@ -109,7 +111,9 @@ def test_undelivered_callbacks() -> None:
     for number, days in enumerate((1, 2, 8)):
         told = timezone.now() - timedelta(days=days)
         Bake.objects.create(public_id=f"b{number}", code="c", site=Site.UNDELIVERED, site_at=told)
-    assert [alert["text"] for alert in undelivered()] == ["2 callbacks were not delivered: the site has not been told."]
+    assert [alert["text"] for alert in undelivered()] == [
+        "2 callbacks were not delivered: the site has not been told."
+    ]
 
 
 def test_the_apps_alerts_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +142,9 @@ def test_real_rows_are_seen(grab: Any) -> None:
     Grab.objects.filter(pk=running.pk).update(started_at=old)
     late, retrying = grab(piece="b"), grab(piece="c", lane="batch")
     Grab.objects.filter(pk=late.pk).update(created_at=old)
-    Grab.objects.filter(pk=retrying.pk).update(state="retrying", created_at=old, due_at=timezone.now() + timedelta(60))
+    Grab.objects.filter(pk=retrying.pk).update(
+        state="retrying", created_at=old, due_at=timezone.now() + timedelta(60)
+    )
     parts = {(part.state, part.lane): part for part in load.parts()}
     assert {at: (part.kind, part.count, round(part.oldest_s)) for at, part in parts.items()} == {
         ("running", "now"): ("grab", 1, 50),

@@ -33,14 +33,21 @@ def minute(monkeypatch: pytest.MonkeyPatch) -> int:
 def ended(minute: int) -> Ended:
     """Makes jobs that ended so many minutes ago, after having waited and run so many seconds."""
 
-    def make(ago: int, state: str = State.COMPLETE, ran_s: float = 2.0, waited_s: float = 0.0, count: int = 1) -> None:
+    def make(
+        ago: int, state: str = State.COMPLETE, ran_s: float = 2.0, waited_s: float = 0.0, count: int = 1
+    ) -> None:
         end = samples.moment(minute - ago) + timedelta(seconds=30)
         start = end - timedelta(seconds=ran_s)
         first = Grab.objects.count()
         Grab.objects.bulk_create(
             Grab(
-                public_id=f"g{number}", capture_key=f"g{number}", state=state, started_at=start, ended_at=end,
-                out_width=1, out_height=1,
+                public_id=f"g{number}",
+                capture_key=f"g{number}",
+                state=state,
+                started_at=start,
+                ended_at=end,
+                out_width=1,
+                out_height=1,
             )
             for number in range(first, first + count)
         )
@@ -180,7 +187,12 @@ def test_every_kind_that_is_shown_has_its_lines(minute: int) -> None:
 
 def test_a_day_has_a_step_a_quarter_of_an_hour(minute: int) -> None:
     start = (minute // 15) * 15
-    for at, depth, times in ((start, 3, [100.0] * 9), (start - 1, 9, [1.0]), (start - 95 * 15, 1, []), (start - 1440, 5, [])):
+    for at, depth, times in (
+        (start, 3, [100.0] * 9),
+        (start - 1, 9, [1.0]),
+        (start - 95 * 15, 1, []),
+        (start - 1440, 5, []),
+    ):
         Minute.objects.create(at=at, kind="grab", done=len(times), depth=depth, durations=as_text(digest(times)))
     line = charts.charts("day")["kinds"]["grab"]
     assert all(len(values) == 96 for values in line.values())
@@ -196,7 +208,9 @@ def test_an_unknown_span_is_refused() -> None:
 def test_charts_look_at_no_job(minute: int, django_assert_num_queries: Any) -> None:
     times = as_text(digest([float(ms) for ms in range(300, 900, 20)]))
     Minute.objects.bulk_create(
-        Minute(at=minute - ago, kind=kind, done=30, durations=times) for ago in range(1440) for kind in ("grab", "bake")
+        Minute(at=minute - ago, kind=kind, done=30, durations=times)
+        for ago in range(1440)
+        for kind in ("grab", "bake")
     )
     with django_assert_num_queries(1) as seen:
         charts.charts("day")
