@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from captures import jobs
 from oven_site.access.models import ApiToken
 from oven_site.artifacts.models import Artifact
-from oven_site.health import carrier, counters, metrics, vitals
+from oven_site.health import alerts, carrier, counters, metrics, vitals
+from oven_site.health.kept import Kept
 from oven_site.jobs import lifecycle
 from oven_site.jobs.models import Attempt
 from tests.support import request, until
@@ -38,8 +39,10 @@ ORDER = [
 
 
 @pytest.fixture(autouse=True)
-def _fresh(valkey: Any) -> None:
-    vitals.stored_bytes.forget()
+def _fresh(valkey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered from the test before, nor for the next."""
+    monkeypatch.setattr(vitals, "stored_bytes", Kept(vitals._stored, vitals.STORED_S))
+    monkeypatch.setattr(alerts, "slow", Kept(alerts._slow, alerts.SLOW_S))
 
 
 def scraped() -> dict[str, dict[tuple[str, ...], float]]:
@@ -176,9 +179,6 @@ def test_requests_are_counted_by_route_and_not_by_what_callers_make_up() -> None
 
 
 def test_alerts_and_the_machine_are_there(settings: Any) -> None:
-    from oven_site.health import alerts
-
-    alerts.slow.forget()
     settings.OVEN_ALERT_MEMORY_PERCENT = 0
     found = scraped()
     assert found["oven_alert"]["memory", "bad"] == 1

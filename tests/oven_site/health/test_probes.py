@@ -7,6 +7,7 @@ from django.conf import settings as site
 from django.db import OperationalError, connection
 
 from oven_site.health import carrier, presence, probes
+from oven_site.health.kept import Kept
 from oven_site.health.probes import Check, Readiness
 from tests.support import request
 
@@ -15,8 +16,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _fresh(valkey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered from the test before, nor for the next."""
     monkeypatch.setattr(probes, "ready", Readiness())
-    probes.pressed.forget()
+    monkeypatch.setattr(probes, "pressed", Kept(probes._pressed, probes.LOOK_S))
 
 
 class Clock:
