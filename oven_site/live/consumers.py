@@ -81,6 +81,8 @@ class ContractConsumer(_Consumer):
         if event["type"] == "log":
             await self.send_dict({"logEntry": event["entry"]})
             return
+        if event["type"] == "vitals":  # for staff only, and nothing that these readers show
+            return
         self._changed = time.monotonic()
         of_tapes = event["type"] == "tape.announced" or event.get("job", {}).get("kind") == "bake"
         self._frozen_too |= event["type"] == "frozen.changed" or of_tapes
