@@ -34,7 +34,9 @@ Checks = dict[str, Check]
 
 
 def checks() -> Checks:
-    return {"database": _database(), "redis": _redis(), "migrations": _migrations(), **_pools()}
+    redis = _redis()
+    pools = _pools() if redis.ok else {f"{pool}_workers": Check(False, "Not known.") for pool in _wanted()}
+    return {"database": _database(), "redis": redis, "migrations": _migrations(), **pools}
 
 
 def _database() -> Check:
@@ -71,12 +73,16 @@ def _migrations() -> Check:
     return Check(True, "All are applied.")
 
 
+def _wanted() -> list[str]:
+    return list(settings.OVEN_READY_POOLS)
+
+
 def _pools() -> Checks:
     try:
         views = vitals.worker_views(vitals.reports())
     except RedisError:
         views = []
-    counts = {pool: sum(view["pool"] == pool for view in views) for pool in settings.OVEN_READY_POOLS}
+    counts = {pool: sum(view["pool"] == pool for view in views) for pool in _wanted()}
     return {f"{pool}_workers": Check(count > 0, f"{count} alive.") for pool, count in counts.items()}
 
 

@@ -14,6 +14,7 @@ import pytest
 from oven_site.health import carrier, counters, presence, vitals
 from oven_site.jobs import lifecycle, queue, registry, worker
 from oven_site.jobs.execution import Execution
+from oven_site.live import publisher
 from tests.support import until
 
 QUEUES = ["capture.keep", "capture.now", "capture.batch"]
@@ -167,6 +168,7 @@ def test_a_worker_reports_its_job_whether_it_forks_or_not(kind: Any, grab: Any, 
         running.work(burst=True, logging_level="WARNING")
     finally:
         registry.register(real)
+        publisher._publisher._loop = None  # a fork has had its hands on it, as no real worker's would
     found, pid = json.loads(valkey.get("seen"))
     assert (pid == os.getpid()) is (kind is worker.WarmWorker)
     assert (found["job"], found["pool"], found["lanes"]) == (job.public_id, "capture", ["now"])
