@@ -8,6 +8,7 @@ class BakesConfig(AppConfig):
 
     def ready(self) -> None:
         from bakes import shapes
+        from oven_site.health import alerts
         from oven_site.jobs import registry
         from oven_site.live import snapshot
 
@@ -34,4 +35,5 @@ class BakesConfig(AppConfig):
                 beside=16,
             )
         )
+        alerts.provide("bakes.alerts.undelivered")
         snapshot.provide("bake", shapes.status_parts)

@@ -7,8 +7,10 @@ class BundlesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from oven_site.health import alerts
         from oven_site.jobs import registry
 
+        alerts.provide("bundles.alerts.runtime")
         registry.register(
             registry.Kind(
                 name="core",

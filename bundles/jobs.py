@@ -17,6 +17,7 @@ from bundles.models import Bundle, CoreBuild
 from bundles.requests import BundleRequest
 from captures.models import Grab
 from oven_site.artifacts import stores
+from oven_site.health import counters
 from oven_site.jobs import lifecycle
 from oven_site.jobs.states import Lane, State
 
@@ -47,9 +48,12 @@ def ask(
     key = wish.capture_key(core.tree if core else "")
     if not skip_cache and (found := Bundle.objects.cached(key)):
         Bundle.objects.filter(pk=found.pk).update(hits=F("hits") + 1)
+        counters.count("oven_cache_lookups", "bundle", "hit")
         return Asked(found, cached=True)
     if active := Bundle.objects.active_with(key):
+        counters.count("oven_cache_lookups", "bundle", "joined")
         return Asked(active)
+    counters.count("oven_cache_lookups", "bundle", "miss")
     lifecycle.check_ceiling(Bundle)
     name = wish.name.removeprefix("$").replace("/", "-")
     bundle = Bundle(

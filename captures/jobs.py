@@ -15,6 +15,7 @@ from captures.engine.spec import CaptureResult, Format
 from captures.models import FrozenPiece, Grab
 from captures.requests import GrabRequest, slug
 from oven_site.artifacts import stores
+from oven_site.health import counters
 from oven_site.jobs import lifecycle
 from oven_site.jobs.states import Lane, State
 from oven_site.live import events
@@ -53,9 +54,12 @@ def ask(
     """
     key = wish.capture_key
     if not skip_cache and (found := Grab.objects.cached(key)):
+        counters.count("oven_cache_lookups", "grab", "hit")
         return Asked(found, cached=True)
     if active := Grab.objects.active_with(key):
+        counters.count("oven_cache_lookups", "grab", "joined")
         return Asked(lifecycle.hasten(active), joined=True)
+    counters.count("oven_cache_lookups", "grab", "miss")
     lifecycle.check_ceiling(Grab)
     width, height = wish.to_spec().pixel_size
     grab = Grab(
