@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
+
+from django.db.models import Aggregate, F, IntegerField, Max, Sum, TextField
+from django.db.models.expressions import CombinedExpression, Value
 
 from oven_site.contract import BadRequest
 from oven_site.health.digest import merged, percentile
@@ -12,7 +15,25 @@ from oven_site.health.models import Minute
 from oven_site.jobs import registry
 
 SPANS = {"hour": (60, 60), "day": (96, 900)}  # steps, seconds each
-Steps = dict[int, list[tuple[int, int, int, str]]]  # by step: done, failed, depth, digest of every minute
+
+
+class Joined(Aggregate):
+    """Texts, with commas between them."""
+
+    function = "STRING_AGG"
+    template = "%(function)s(%(expressions)s, ',')"
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, function="GROUP_CONCAT", **context)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    done: int = 0
+    failed: int = 0
+    depth: int = 0
+    durations: str = ""  # digests, with commas between them
 
 
 def charts(span: str = "hour") -> dict[str, Any]:
@@ -23,38 +44,47 @@ def charts(span: str = "hour") -> dict[str, Any]:
     """
     if span not in SPANS:
         raise BadRequest("span", "span: hour or day is needed.", valid=list(SPANS))
-    steps, step_s = SPANS[span]
-    first = int(time.time()) // step_s - steps + 1
-    found: dict[str, Steps] = {kind.name: defaultdict(list) for kind in registry.kinds() if kind.model.shown}
-    rows = Minute.objects.filter(at__gte=first * step_s // 60).order_by()
-    for at, kind, done, failed, depth, durations in rows.values_list(
-        "at", "kind", "done", "failed", "depth", "durations"
-    ):
-        if kind in found:
-            found[kind][at * 60 // step_s - first].append((done, failed, depth, durations))
+    count, step_s = SPANS[span]
+    first = int(time.time()) // step_s - count + 1
+    found = _steps(first, step_s // 60)
+    by_kind = {
+        kind.name: [found.get((kind.name, first + number), Step()) for number in range(count)]
+        for kind in registry.kinds()
+        if kind.model.shown
+    }
     return {
         "span": span,
         "stepS": step_s,
         "from": first * step_s * 1000,
-        "kinds": {kind: _lines(by_step, steps) for kind, by_step in found.items()},
-        "success": {kind: _success(by_step) for kind, by_step in found.items()},
+        "kinds": {kind: _lines(steps) for kind, steps in by_kind.items()},
+        "success": {kind: _success(steps) for kind, steps in by_kind.items()},
     }
 
 
-def _lines(by_step: Steps, steps: int) -> dict[str, list[int | None]]:
-    lines: dict[str, list[int | None]] = {name: [] for name in ("done", "failed", "depth", "p50", "p95")}
-    for step in range(steps):
-        minutes = by_step.get(step, [])
-        times = merged(minute[3] for minute in minutes if minute[0])
-        lines["done"].append(sum(minute[0] for minute in minutes))
-        lines["failed"].append(sum(minute[1] for minute in minutes))
-        lines["depth"].append(max((minute[2] for minute in minutes), default=0))
-        lines["p50"].append(percentile(times, 50))
-        lines["p95"].append(percentile(times, 95))
-    return lines
+def _steps(first: int, minutes: int) -> dict[tuple[str, int], Step]:
+    """Summed up by the database, by kind and step."""
+    step = CombinedExpression(F("at"), "/", Value(minutes), output_field=IntegerField())
+    rows = Minute.objects.filter(at__gte=first * minutes).order_by().annotate(step=step).values("kind", "step")
+    sums = rows.annotate(dones=Sum("done"), fails=Sum("failed"), deepest=Max("depth"), texts=Joined("durations"))
+    return {
+        (kind, at): Step(done, failed, depth, texts)
+        for kind, at, done, failed, depth, texts in sums.values_list(
+            "kind", "step", "dones", "fails", "deepest", "texts"
+        )
+    }
 
 
-def _success(by_step: Steps) -> float | None:
-    minutes = [minute for of_step in by_step.values() for minute in of_step]
-    done, failed = sum(minute[0] for minute in minutes), sum(minute[1] for minute in minutes)
+def _lines(steps: list[Step]) -> dict[str, list[Any]]:
+    times = [merged(step.durations) for step in steps]
+    return {
+        "done": [step.done for step in steps],
+        "failed": [step.failed for step in steps],
+        "depth": [step.depth for step in steps],
+        "p50": [percentile(found, 50) for found in times],
+        "p95": [percentile(found, 95) for found in times],
+    }
+
+
+def _success(steps: list[Step]) -> float | None:
+    done, failed = sum(step.done for step in steps), sum(step.failed for step in steps)
     return round(100 * done / (done + failed), 1) if done + failed else None

@@ -19,12 +19,17 @@ def as_text(found: Digest) -> str:
     return json.dumps(found, separators=(",", ":"))
 
 
-def merged(texts: Iterable[str]) -> Digest:
-    """Of many, as `as_text` wrote them. One parse for all of them is several times faster than one each."""
+def merged(texts: str) -> Digest:
+    """Of many, as `as_text` wrote them, with commas between them.
+
+    Thousands are read for one chart: equal pairs are counted as texts first, which is faster than a JSON parser.
+    """
+    pairs = Counter(texts.replace("{", "").replace("}", "").split(","))
+    del pairs[""]  # of empty ones
     whole: Digest = Counter()
-    for part in json.loads(f"[{','.join(texts)}]"):
-        for bucket, count in part.items():
-            whole[bucket] += count
+    for pair, times in pairs.items():
+        bucket, count = pair.split(":")
+        whole[bucket.strip('"')] += int(count) * times
     return whole
 
 

@@ -149,12 +149,12 @@ def test_percentiles_are_right_within_a_tenth(spread: float) -> None:
     parts = [as_text(digest(times[start::7])) for start in range(7)]
     for percent in (50, 95):
         exact = times[round(len(times) * percent / 100) - 1]
-        assert percentile(merged(parts), percent) == pytest.approx(exact, rel=0.1)
+        assert percentile(merged(",".join(parts)), percent) == pytest.approx(exact, rel=0.1)
 
 
 def test_nothing_has_no_percentile() -> None:
-    assert percentile(merged([]), 50) is None
-    assert percentile(merged(["{}", as_text(digest([0]))]), 50) == 1
+    assert percentile(merged(""), 50) is None
+    assert percentile(merged("{}," + as_text(digest([0]))), 50) == 1
 
 
 # --- charts ---------------------------------------------------------------------------------------------------------
@@ -216,13 +216,13 @@ def test_charts_look_at_no_job(minute: int, django_assert_num_queries: Any) -> N
         charts.charts("day")
     assert "health_minute" in seen[0]["sql"]
     best = min(_ms(lambda: charts.charts("day")) for _ in range(5))
-    print(f"charts of a full day of two kinds: {best:.0f} ms")
+    print(f"charts of a full day of two kinds: {best:.0f} ms of CPU")
 
 
 def _ms(call: Callable[[], Any]) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     call()
-    return (time.perf_counter() - started) * 1000
+    return (time.process_time() - started) * 1000
 
 
 def test_the_time_of_a_minute_is_in_utc() -> None:
