@@ -20,6 +20,8 @@ class BakesConfig(AppConfig):
                 time_limit_s=900,
                 related=("video", "thumbnail"),
                 housekeep="bakes.jobs.housekeep",
+                keep_days=365,
+                protect="bakes.jobs.retained",
             )
         )
         registry.register(
@@ -30,6 +32,8 @@ class BakesConfig(AppConfig):
                 runner="bakes.delivering.run",
                 time_limit_s=120,
                 beside=16,
+                keep_days=30,
+                protect="bakes.jobs.retained_deliveries",
             )
         )
         snapshot.provide("bake", shapes.status_parts)

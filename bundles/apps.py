@@ -17,6 +17,10 @@ class BundlesConfig(AppConfig):
                 runner="bundles.running.run_core",
                 time_limit_s=300,
                 regular="bundles.jobs.look_after",
+                keep_rows=30,
+                protect="bundles.jobs.retained_cores",
+                keys=("still",),
+                places=("art:oven/cores",),
             )
         )
         registry.register(
@@ -28,5 +32,10 @@ class BundlesConfig(AppConfig):
                 time_limit_s=300,
                 related=("artifact", "core"),
                 housekeep="bundles.jobs.housekeep",
+                keep_days=30,
+                keep_rows=100_000,
+                protect="bundles.jobs.retained",
+                keys=("poster",),
+                places=("blobs:bundles",),
             )
         )

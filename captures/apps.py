@@ -20,6 +20,10 @@ class CapturesConfig(AppConfig):
                 time_limit_s=150,
                 related=("artifact",),
                 housekeep="captures.jobs.housekeep",
+                protect="captures.jobs.retained",
+                keys=("poster",),
+                pointers=("captures.FrozenPiece.preview",),
+                places=("art:oven/grabs", "art:oven/posters", "art:oven/attempts"),
             )
         )
         snapshot.provide("grab", shapes.status_parts)

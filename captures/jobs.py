@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from captures.engine.spec import CaptureResult, Format
@@ -17,7 +17,7 @@ from captures.models import FrozenPiece, Grab
 from captures.requests import GrabRequest, slug
 from oven_site.artifacts import stores
 from oven_site.jobs import lifecycle
-from oven_site.jobs.states import WAITING, Lane
+from oven_site.jobs.states import WAITING, Lane, State
 from oven_site.live import events
 
 log = logging.getLogger(__name__)
@@ -157,3 +157,10 @@ def housekeep() -> dict[str, int]:
             continue
         dropped += 1
     return {"expired": dropped}
+
+
+def retained(grabs: QuerySet[Grab]) -> QuerySet[Grab, int]:
+    """Those that answer whoever asks for the same again: of every picture the newest good one, until it expires."""
+    good = Grab.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
+    newer = good.filter(capture_key=OuterRef("capture_key"), pk__gt=OuterRef("pk"))
+    return grabs.filter(pk__in=good).exclude(Exists(newer)).values_list("pk", flat=True)

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "oven_site.live",
     "oven_site.artifacts",
     "oven_site.access",
+    "oven_site.retention",
     "oven_site.dashboard",
     "captures",
     "bakes",

@@ -92,6 +92,10 @@ class Attempt(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = [models.UniqueConstraint(fields=["kind", "job_pk", "number"], name="one_row_an_attempt")]
+        indexes = [
+            models.Index(fields=["ended_at"], name="attempt_ended"),
+            models.Index(fields=["last_frame"], name="attempt_last_frame"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id} #{self.number}"
