@@ -9,6 +9,8 @@ from django.db import models
 
 from oven_site.jobs.states import ACTIVE, Lane, State
 
+DEMO = "demo"  # the source of what `manage.py demo` asks for, and of what follows from that
+
 
 def default_max_attempts() -> int:
     return int(settings.OVEN_MAX_ATTEMPTS)
