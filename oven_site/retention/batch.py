@@ -75,8 +75,7 @@ def _add_attempts(batch: Batch, gone: Gone) -> None:
 
 
 def _add_files(batch: Batch, gone: Gone) -> None:
-    artifacts = references.unused_artifacts(batch.going, gone)
+    artifacts, keys = references.unused(batch.going, gone)
     batch.artifacts = [row.pk for row in artifacts]
     batch.files = [Leftover(store=row.store, key=row.key, bytes=row.bytes) for row in artifacts]
-    loose = references.unused_keys(batch.going, gone)
-    batch.files += [Leftover(store=references.ART, key=key) for key in loose]
+    batch.files += [Leftover(store=references.ART, key=key) for key in keys]

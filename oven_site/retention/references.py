@@ -72,33 +72,37 @@ def attempts(model: Any, pks: Collection[int], gone: Gone) -> set[int]:
     return {pk for pk in rows if not gone.has(Attempt, pk)}
 
 
-def unused_artifacts(going: Going, gone: Gone) -> list[Artifact]:
-    """Those of rows that go, which nobody else refers to."""
+def unused(going: Going, gone: Gone) -> tuple[list[Artifact], list[str]]:
+    """Files of rows that go, which nobody else refers to: artifacts, and keys of files without a row of their own."""
+    artifacts, keys = _free_artifacts(going, gone), _own_keys(going)
+    named = used_keys({*keys, *(row.key for row in artifacts if row.store == ART)}, going, gone)
+    free = [row for row in artifacts if row.store != ART or row.key not in named]
+    return free, sorted(keys - named - _stored(keys))
+
+
+def _free_artifacts(going: Going, gone: Gone) -> list[Artifact]:
+    """No foreign key of a row that stays leads to these."""
     ids = {pk for model, pks in going.items() for pk in _artifacts_of(model, pks)}
-    if not ids:
-        return []
-    for rel in relations(Artifact):
+    for rel in relations(Artifact) if ids else ():
         own = going.get(rel.related_model, set())
         used = (
             target for target, pk in _referring(rel, ids) if pk not in own and not gone.has(rel.related_model, pk)
         )
         ids -= set(used)
-    rows = list(Artifact.objects.filter(pk__in=ids))
-    named = used_keys({row.key for row in rows if row.store == ART}, going, gone)
-    return [row for row in rows if row.store != ART or row.key not in named]
+    return list(Artifact.objects.filter(pk__in=ids)) if ids else []
 
 
-def unused_keys(going: Going, gone: Gone) -> list[str]:
-    """Keys of files without a row of their own, of rows that go, which nobody else names."""
+def _own_keys(going: Going) -> set[str]:
     keys: set[str] = set()
     for model, name in key_fields():
         if pks := going.get(model):
-            rows = model._base_manager.filter(pk__in=pks)
-            keys.update(rows.exclude(**{name: ""}).values_list(name, flat=True))
-    if not keys:
-        return []
-    stored = Artifact.objects.filter(store=ART, key__in=keys).values_list("key", flat=True)
-    return sorted(keys - used_keys(keys, going, gone) - set(stored))
+            keys.update(model._base_manager.filter(pk__in=pks).values_list(name, flat=True))
+    return keys - {""}
+
+
+def _stored(keys: Collection[str]) -> set[str]:
+    """Those of files that have a row of their own."""
+    return set(Artifact.objects.filter(store=ART, key__in=keys).values_list("key", flat=True)) if keys else set()
 
 
 def used_keys(keys: Collection[str], going: Going, gone: Gone) -> set[str]:

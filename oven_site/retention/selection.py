@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from oven_site.retention.models import RetentionRule
 from oven_site.retention.subjects import Subject
 
-BATCH = 200  # rows of one transaction
+BATCH = 300  # rows of one transaction
 
 
 class Place(NamedTuple):
