@@ -51,6 +51,7 @@ def test_the_demo_shows_every_state_and_is_cleared_away_with_all_its_files(theat
     running = theatre.threads.submit(theatre.manage, "demo", "--count", "14")
     seen = seen_while(theatre, running)
     said = running.result()
+    assert "Without bakes" not in said
     assert {"queued", "running", "retrying", "complete", "cancelled"} <= seen
     codes = {"http_status", "bad_spec", "tape_http_status", "not_a_zip", "not_found"}
     assert codes <= {state.removeprefix("failed ") for state in seen}

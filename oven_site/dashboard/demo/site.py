@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections import Counter
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,7 @@ from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
 from captures.requests import parse
 from captures.running import browser_options
+from pieces.serve import make_server
 
 RECORDED = ("orbit", "prism")
 SIDE, FRAMES_A_SECOND, LENGTH_MS = 192, 30, 2000
@@ -104,18 +106,26 @@ def address() -> tuple[str, int]:
 
 
 def record() -> dict[str, bytes]:
-    """Tapes of some demo pieces, recorded now, by name. Raises NoSite."""
-    with tempfile.TemporaryDirectory(prefix="oven-demo-") as scratch:
+    """Tapes of some demo pieces, recorded now, by name. Raises NoSite.
+
+    From pieces served for that alone: where Oven's own are served, only its workers know for sure.
+    """
+    with tempfile.TemporaryDirectory(prefix="oven-demo-") as scratch, make_server("127.0.0.1", 0) as pieces:
+        threading.Thread(target=pieces.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        origin = f"http://127.0.0.1:{pieces.server_port}"
         try:
             with EngineHost(browser_options()) as host:
-                return {piece: _recorded(host, piece, Path(scratch)) for piece in RECORDED}
+                return {piece: _recorded(host, origin, piece, Path(scratch)) for piece in RECORDED}
         except CaptureError as error:
-            raise NoSite(f"no tape could be recorded: {error.message}") from None
+            raise NoSite(f"no tape could be recorded: {error.message.rstrip('.')}") from None
+        finally:
+            pieces.shutdown()
 
 
-def _recorded(host: EngineHost, piece: str, scratch: Path) -> bytes:
+def _recorded(host: EngineHost, origin: str, piece: str, scratch: Path) -> bytes:
     fields = {"width": SIDE, "height": SIDE, "fps": FRAMES_A_SECOND, "duration": LENGTH_MS}
-    future = host.capture(recording(parse({"piece": piece, **fields}).to_spec(), None), scratch)
+    spec = replace(parse({"piece": piece, **fields}).to_spec(), url=f"{origin}/{piece}?nogap=true&nolabel=true")
+    future = host.capture(recording(spec, None), scratch)
     try:
         while True:
             try:
