@@ -23,6 +23,8 @@ class BakesConfig(AppConfig):
                 named="code",
                 again="bakes.jobs.ask_again",
                 housekeep="bakes.jobs.housekeep",
+                keep_days=365,
+                protect="bakes.jobs.retained",
             )
         )
         registry.register(
@@ -33,6 +35,8 @@ class BakesConfig(AppConfig):
                 runner="bakes.delivering.run",
                 time_limit_s=120,
                 beside=16,
+                keep_days=30,
+                protect="bakes.jobs.retained_deliveries",
             )
         )
         alerts.provide("bakes.alerts.undelivered")

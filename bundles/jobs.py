@@ -7,9 +7,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from bundles import trees
@@ -22,7 +21,6 @@ from oven_site.jobs import lifecycle
 from oven_site.jobs.states import Lane, State
 
 log = logging.getLogger(__name__)
-KEPT_FAILURES = 20
 POSTERS_AT_ONCE = 20
 
 
@@ -127,16 +125,11 @@ def watch_tree() -> None:
 
 
 def housekeep() -> dict[str, int]:
-    """Deletes the files of expired bundles, and all but the newest records of cores."""
+    """Deletes the files of expired bundles."""
     dropped = 0
     for bundle in Bundle.objects.filter(expires_at__lte=timezone.now(), artifact__isnull=False).iterator():
         dropped += _drop_file(bundle)
-    kept = CoreBuild.objects.filter(state=State.COMPLETE).order_by("-id")[: settings.OVEN_BUNDLE_CORES]
-    failed = CoreBuild.objects.filter(state__in=(State.FAILED, State.CANCELLED)).order_by("-id")[:KEPT_FAILURES]
-    keep = {build.pk for build in [*kept, *failed]}
-    ended = CoreBuild.objects.filter(state__in=(State.COMPLETE, State.FAILED, State.CANCELLED))
-    cores, _ = ended.exclude(pk__in=keep).delete()
-    return {"bundles": dropped, "cores": cores}
+    return {"bundles": dropped}
 
 
 def _drop_file(bundle: Bundle) -> int:
@@ -152,3 +145,16 @@ def _drop_file(bundle: Bundle) -> int:
             return 0
     Bundle.objects.filter(pk=bundle.pk).update(artifact=None)
     return int(not shared)
+
+
+def retained(bundles: QuerySet[Bundle]) -> QuerySet[Bundle, int]:
+    """Those that answer whoever asks for the same again: of every wish the newest good one, until it expires."""
+    good = Bundle.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
+    newer = good.filter(capture_key=OuterRef("capture_key"), pk__gt=OuterRef("pk"))
+    return bundles.filter(pk__in=good).exclude(Exists(newer)).values_list("pk", flat=True)
+
+
+def retained_cores(cores: QuerySet[CoreBuild]) -> list[int]:
+    """The one in service, and the last one that was tried: without it the tree would be packed anew."""
+    last = CoreBuild.objects.exclude(state=State.CANCELLED).order_by("-id").first()
+    return [core.pk for core in (CoreBuild.objects.in_service(), last) if core is not None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from captures.engine.spec import CaptureResult, Format
@@ -178,3 +178,10 @@ def housekeep() -> dict[str, int]:
             continue
         dropped += 1
     return {"expired": dropped}
+
+
+def retained(grabs: QuerySet[Grab]) -> QuerySet[Grab, int]:
+    """Those that answer whoever asks for the same again: of every picture the newest good one, until it expires."""
+    good = Grab.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
+    newer = good.filter(capture_key=OuterRef("capture_key"), pk__gt=OuterRef("pk"))
+    return grabs.filter(pk__in=good).exclude(Exists(newer)).values_list("pk", flat=True)

@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "oven_site.artifacts",
     "oven_site.access",
     "oven_site.health",
+    "oven_site.retention",
     "oven_site.dashboard",
     "captures",
     "bakes",
@@ -216,6 +217,7 @@ OVEN_CALLBACK_SECRET = env.str("OVEN_CALLBACK_SECRET", default="")  # none: nobo
 OVEN_WEBHOOK_KEYS = env.list("OVEN_WEBHOOK_KEYS", default=[])  # whsec_..., newest first
 OVEN_TAPE_ORIGINS = env.list("OVEN_TAPE_ORIGINS", default=["https://*.digitaloceanspaces.com"])
 OVEN_CALLBACK_ORIGINS = env.list("OVEN_CALLBACK_ORIGINS", default=[])  # the piece site always
+OVEN_DEMO_ORIGIN = env.str("OVEN_DEMO_ORIGIN", default="http://127.0.0.1:3999")  # where `manage.py demo` has tapes
 OVEN_TAPE_MAX_MB = env.int("OVEN_TAPE_MAX_MB", default=256)
 OVEN_TAPE_MAX_S = env.float("OVEN_TAPE_MAX_S", default=120.0)
 OVEN_TAPE_DOWNLOAD_S = env.float("OVEN_TAPE_DOWNLOAD_S", default=120.0)
