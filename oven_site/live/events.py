@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from oven_site.jobs.models import Job
 
 MIN_INTERVAL_S = 0.2  # no more than five messages a second for one job or one reader
-LIVE_GROUP = "live"
+LIVE_GROUP = publisher.LIVE_GROUP
+# Events whose whole content every reader may see.
+PUBLIC = frozenset(
+    {*("job.queued", "job.started", "job.progress", "job.ended"), *("frozen.changed", "tape.announced", "log")}
+)
+LOG_KEYS = ("time", "type", "icon", "msg")  # of an entry, as the contract has it
 
 JobEventType = Literal["job.queued", "job.started", "job.progress", "job.ended"]
 LogType = Literal["info", "success", "warn", "error", "capture", "queue", "cleanup"]
@@ -49,7 +54,7 @@ class JobView(TypedDict):
 
 class JobEvent(TypedDict):
     type: JobEventType
-    seq: int  # rises by one; a reader that sees a gap fetches everything again
+    seq: int  # rises by one on the live stream, 0 elsewhere; a reader that sees a gap fetches everything again
     at: int  # epoch ms
     job: JobView
     preview: NotRequired[str]  # base64 JPEG
@@ -75,6 +80,7 @@ class LogEntry(TypedDict):
     type: LogType
     icon: str
     msg: str
+    job: NotRequired[str]  # id of the job that it is about; not on `/ws`
 
 
 class LogEvent(TypedDict):
@@ -84,7 +90,15 @@ class LogEvent(TypedDict):
     entry: LogEntry
 
 
-Event = JobEvent | FrozenEvent | TapeEvent | LogEvent
+class MissedEvent(TypedDict):
+    """Others before it could not be sent."""
+
+    type: Literal["missed"]
+    seq: int
+    at: int
+
+
+Event = MissedEvent | JobEvent | FrozenEvent | TapeEvent | LogEvent
 
 
 def job_group(kind: str, pk: int) -> str:
@@ -132,8 +146,8 @@ def publish_tape(code: str) -> None:
     publisher.publish({"type": "tape.announced", "code": code}, [LIVE_GROUP])
 
 
-def log(type_: LogType, message: str) -> None:
-    """A line for the activity log that every live page shows."""
+def log(type_: LogType, message: str, job: str = "") -> None:
+    """A line for the activity log that every live page shows. `job`: the id of the job that it is about."""
     moment = time.time()
     entry: LogEntry = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment * 1000) % 1000:03d}Z",
@@ -141,4 +155,6 @@ def log(type_: LogType, message: str) -> None:
         "icon": ICONS[type_],
         "msg": message,
     }
+    if job:
+        entry["job"] = job
     publisher.publish({"type": "log", "entry": entry}, [LIVE_GROUP], keep_log=True)
