@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.conf import settings
 from django.contrib.admin.views.decorators import staff_member_required
 from django.contrib.auth import login
+from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -133,8 +135,13 @@ def _ended(job: Job) -> Any:
 
 @require_GET
 @staff_member_required
-def state(request: HttpRequest) -> JsonResponse:
-    return JsonResponse(current())
+def state(request: HttpRequest) -> HttpResponse:
+    """Made once for all who ask at the same time: after a restart every open page does."""
+    return HttpResponse(snapshot.shared("live-state", _written_state), content_type="application/json")
+
+
+def _written_state() -> bytes:
+    return json.dumps(current(), cls=DjangoJSONEncoder).encode()
 
 
 @require_POST

@@ -187,7 +187,7 @@ class LiveAudience(Audience):
     """`/ws/live`: batches of typed events. The newest progress of a job replaces the one not yet told.
 
     A batch says after which number it comes: a page whose own number is lower has missed something. An empty batch
-    follows when nothing else does for half a second. Of events that are not `shown` to this audience only the number is told.
+    follows when nothing else does for half a second. Of events that are not `shown` here only the number is told.
     """
 
     def __init__(self, newest: Callable[[], int], shown: frozenset[str] | None = None) -> None:

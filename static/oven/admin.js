@@ -1,3 +1,7 @@
+// The Content-Security-Policy allows neither styles made by a script nor, but for Alpine.js, compiled text.
+htmx.config.includeIndicatorStyles = false;
+htmx.config.allowEval = false;
+
 // Thumbnails play while pointed at or focused.
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
