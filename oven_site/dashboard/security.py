@@ -1,4 +1,4 @@
-"""What browsers are told to refuse: a Content-Security-Policy for every page, with a nonce for what stands in templates.
+"""What browsers are told to refuse: a Content-Security-Policy for every page, and the nonces of templates.
 
 `docs/THREAT_MODEL.md` says why each exception is there. The other protective headers are Django's own.
 """

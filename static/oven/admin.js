@@ -28,3 +28,8 @@ for (const [event, act] of [["mouseover", play], ["focusin", play], ["mouseout",
     if (found.target.matches?.("img.oven-thumb[data-play]")) act(found.target);
   });
 }
+
+// Django's own two-sided lists give their help texts a name but no role.
+addEventListener("load", () => {
+  for (const help of document.querySelectorAll("span.help-tooltip[aria-label]")) help.setAttribute("role", "img");
+});

@@ -88,7 +88,7 @@ def _attempt(job: Any) -> None:
         outcome="failed",
         error_code="timeout",
         spans=SPANS,
-        evidence={**dict.fromkeys(FACTS, HOSTILE), **dict.fromkeys(LISTS, [HOSTILE])},
+        evidence={**dict.fromkeys(FACTS, HOSTILE), **{key: [HOSTILE] for key in LISTS}},
         log=f"{HOSTILE}\n" * 3,
     )
 

@@ -12,6 +12,8 @@ from playwright.sync_api import Page
 from tests.e2e.stack import ROOT
 
 DIRECTORY = Path(os.environ.get("SHOTS_DIR") or ROOT / "var" / "test-artifacts" / "screens")
+# The admin's theme looks at the system's only once.
+ADMIN_THEME = "theme => { if (window.Alpine) Alpine.$data(document.documentElement).adminTheme = theme }"
 THEMES, WIDTHS, HEIGHT = ("light", "dark"), (1440, 390), 900
 
 
@@ -21,10 +23,7 @@ def looks(page: Page) -> Iterator[tuple[str, int]]:
         page.set_viewport_size({"width": width, "height": HEIGHT})
         for theme in THEMES:
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            page.wait_for_function(
-                "theme => matchMedia(`(prefers-color-scheme: ${theme})`).matches && document.readyState === 'complete'",
-                arg=theme,
-            )
+            page.evaluate(ADMIN_THEME, theme)
             yield theme, width
 
 
