@@ -52,7 +52,10 @@ def start(staff: Any, piece: str) -> None:
 
 
 def has_job(piece: str) -> Any:
-    return lambda message: any(event.get("job", {}).get("name") == piece for event in message.get("events", []))
+    """A message that tells of a job whose id begins with its piece."""
+    return lambda message: any(
+        event.get("job", {}).get("id", "").startswith(f"{piece}-") for event in message.get("events", [])
+    )
 
 
 def test_a_page_is_told_to_start_anew_after_the_queue_was_killed(stack: Stack, staff: Any) -> None:
