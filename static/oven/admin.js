@@ -30,6 +30,7 @@ for (const [event, act] of [["mouseover", play], ["focusin", play], ["mouseout",
 }
 
 // Django's own two-sided lists give their help texts a name but no role.
-addEventListener("load", () => {
+function nameHelps() {
   for (const help of document.querySelectorAll("span.help-tooltip[aria-label]")) help.setAttribute("role", "img");
-});
+}
+addEventListener("load", () => setTimeout(nameHelps)); // they are made by another listener
