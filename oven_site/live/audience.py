@@ -29,7 +29,7 @@ Check = Callable[[], Awaitable[bool]]
 
 
 def written(content: dict[str, Any]) -> str:
-    return json.dumps(content, default=str, separators=(",", ":"))
+    return json.dumps(content, default=str)
 
 
 class Newest(Generic[T]):
