@@ -22,5 +22,17 @@ class CapturesConfig(AppConfig):
                 housekeep="captures.jobs.housekeep",
             )
         )
+        registry.register(
+            registry.Kind(
+                name="card",
+                model_label="captures.Card",
+                pool="deliver",
+                runner="captures.cards.running.run",
+                time_limit_s=300,
+                related=("artifact",),
+                beside=16,  # more than there can be: one of each layout and day, so that none holds up another kind
+                regular="captures.cards.jobs.look_after",
+            )
+        )
         snapshot.provide("grab", shapes.status_parts)
         snapshot.provide_frozen(shapes.frozen_list)

@@ -208,6 +208,13 @@ OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500)
 OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0)  # a capture answers repeats for so long
 OVEN_RENDER_VERSION = env.str("OVEN_RENDER_VERSION", default="v1")
 
+# --- Cards ----------------------------------------------------------------------------------------------------------
+OVEN_CARD_LIST_URL = env.str("OVEN_CARD_LIST_URL", default="{origin}/api/tv?types=kidlisp&sort=hits&limit={limit}")
+OVEN_CARD_EVERY_S = env.float("OVEN_CARD_EVERY_S", default=21_600.0)  # 0: only when asked for
+OVEN_CARD_WAIT_S = env.float("OVEN_CARD_WAIT_S", default=120.0)  # a card waits this long for its captures
+OVEN_CARD_DAYS = env.float("OVEN_CARD_DAYS", default=30.0)  # a card that is not the newest is kept so long
+OVEN_BACKDROP_HANDLE = env.str("OVEN_BACKDROP_HANDLE", default="@jeffrey")  # whose pieces; empty: anybody's
+
 # --- Bakes ----------------------------------------------------------------------------------------------------------
 OVEN_CALLBACK_SECRET = env.str("OVEN_CALLBACK_SECRET", default="")  # none: nobody may bake
 OVEN_WEBHOOK_KEYS = env.list("OVEN_WEBHOOK_KEYS", default=[])  # whsec_..., newest first

@@ -12,8 +12,10 @@ from captures.engine.cards.spec import SIZE
 from captures.engine.cards.text import Style, clean, draw, fit, width
 
 SITE = "KidLisp.com"
-COLORS = ("#FF6B6B", "#4ECDC4", "#FFE66D", "#95E1D3", "#F38181", "#AA96DA", "#70D6FF")
-COLORS += ("#95E1D3", "#FF6B6B", "#9370DB", "#90EE90")
+COLORS = (
+    *("#FF6B6B", "#4ECDC4", "#FFE66D", "#95E1D3", "#F38181", "#AA96DA", "#70D6FF"),
+    *("#95E1D3", "#FF6B6B", "#9370DB", "#90EE90"),
+)
 NAME = Style(Face.BRAND, 160, spacing=8)
 SHADOW = 8
 

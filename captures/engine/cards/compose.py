@@ -40,7 +40,7 @@ def pieces_of(layout: Layout) -> int:
 
 
 def compose(layout: Layout, shown: Sequence[Shown]) -> bytes:
-    """A composed card as PNG, 1200×630."""
+    """A composed card as PNG, in the size of all cards."""
     card: Image.Image = _MODULES[layout].compose(shown)
     out = io.BytesIO()
     card.save(out, "PNG", compress_level=COMPRESSION)

@@ -30,7 +30,7 @@ def cover(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def gradient(size: tuple[int, int], top: tuple[int, ...], bottom: tuple[int, ...]) -> Image.Image:
     """From top to bottom, RGB or RGBA."""
-    width, height = size
+    height = size[1]
     column = Image.new("RGBA" if len(top) == 4 else "RGB", (1, height))
     for y in range(height):
         column.putpixel((0, y), mixed(top, bottom, y / max(1, height - 1)))

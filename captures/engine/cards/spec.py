@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from PIL import Image
+if TYPE_CHECKING:  # every process knows the layouts, only a few draw
+    from PIL import Image
 
 SIZE = (1200, 630)  # pixels of every composed card
 
@@ -49,13 +51,13 @@ class Piece:
 class Shot:
     """How a piece is captured: CSS pixels, art pixels for each, and moments of its own time once it is ready.
 
-    `frames` pictures, the first at `at_ms` and then one every `every_ms`. One of one frame is a still.
+    `frames` pictures, the first at `at_ms` (None: as soon as any capture would) and then one every `every_ms`.
     """
 
     width: int
     height: int
     density: float = 1.0
-    at_ms: int = 4000
+    at_ms: int | None = None
     frames: int = 1
     every_ms: float = 0.0
     quality: int = 95

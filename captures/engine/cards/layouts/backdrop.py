@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from captures.engine.cards.spec import Shot
 
-SHOT = Shot(256, 256, density=4, at_ms=200, frames=90, every_ms=1000 / 7.5, quality=85)
+SHOT = Shot(256, 256, density=4, frames=90, every_ms=1000 / 7.5, quality=85)
 PIECES = 1
