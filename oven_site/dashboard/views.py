@@ -19,6 +19,8 @@ from bakes.models import Bake
 from bundles import jobs as bundles
 from bundles.models import Bundle
 from captures import jobs, requests
+from captures.cards import jobs as cards
+from captures.cards.models import Card
 from captures.engine.spec import Format
 from captures.models import FrozenPiece, Grab
 from oven_site.artifacts import stores
@@ -83,6 +85,7 @@ def boot(request: HttpRequest) -> dict[str, Any]:
             "act": "/live/job/{id}/{action}",
             "admin": {
                 "grab": reverse("admin:captures_grab_changelist"),
+                "card": reverse("admin:captures_card_changelist"),
                 "bake": reverse("admin:bakes_bake_changelist"),
                 "bundle": reverse("admin:bundles_bundle_changelist"),
                 "core": reverse("admin:bundles_corebuild_changelist"),
@@ -179,4 +182,7 @@ def _act(job: Job, action: str, request: HttpRequest) -> dict[str, Any]:
     if action == "again" and isinstance(job, Bundle):
         bundled = bundles.ask_again(job, user=request.user)
         return {"job": job_view(bundled.bundle), "cached": False, "joined": False}
+    if action == "again" and isinstance(job, Card):
+        made = cards.refresh(job, user=request.user)
+        return {"job": job_view(made.card), "cached": False, "joined": made.joined}
     raise BadRequest("action", "action: only cancel and again are known.")

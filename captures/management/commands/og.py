@@ -46,7 +46,8 @@ class Command(BaseCommand):
                     path.write_bytes(maker.make(layout))
                 except (ListError, CaptureError) as error:
                     raise CommandError(f"{layout}: {error.message}") from None
-                bar.write(f"{path}: {path.stat().st_size / 1024:.0f} kB", self.stdout)
+                bar.clear()
+                self.stdout.write(f"{path}: {path.stat().st_size / 1024:.0f} kB")
 
     @staticmethod
     def _path(out: Path, layout: Layout) -> Path:
