@@ -14,7 +14,7 @@ from captures.engine.cards.spec import SIZE, Shot, Shown
 SIDE = 4
 PIECES = SIDE * SIDE
 TILE = (300, 158)
-SHOT = Shot(*TILE, density=0.5, at_ms=8000)
+SHOT = Shot(*TILE, density=0.5, at_ms=4000)
 BLUR, DARK = 8, 0.35
 
 
