@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -68,6 +69,12 @@ class Card(Job):
             )
         ]
         indexes = [models.Index(fields=["layout", "state", "-id"], name="card_newest")]
+
+    def on_end(self) -> None:
+        """From here on the pictures before it may go, some day; the newest one of a layout never does."""
+        if self.state == State.COMPLETE:
+            older = Artifact.objects.filter(cards__layout=self.layout, expires_at=None).exclude(pk=self.artifact_id)
+            older.update(expires_at=timezone.now() + timedelta(days=settings.OVEN_CARD_DAYS))
 
     @property
     def title(self) -> str:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.utils import timezone
 from PIL import Image
 
 from captures.cards.listing import ListError, top_pieces
@@ -190,8 +188,6 @@ def _publish(execution: Execution, card: Card, taken: list[tuple[Piece, Grab]], 
     featured = {"code": single.code, "hits": single.hits, "handle": single.handle} if single else None
     codes = [piece.code for piece, _ in taken]
     lifecycle.finish(card, execution.spans, artifact=artifact, featured=featured, pieces=codes)
-    older = Artifact.objects.filter(cards__layout=card.layout, expires_at=None).exclude(pk=artifact.pk)
-    older.update(expires_at=timezone.now() + timedelta(days=settings.OVEN_CARD_DAYS))  # the newest one never does
 
 
 def _fail(execution: Execution, code: str, message: str, retry: bool) -> None:

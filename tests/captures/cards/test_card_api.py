@@ -110,31 +110,31 @@ def test_a_cached_card_is_redirected_to(made: Made) -> None:
 
 
 def test_one_that_takes_too_long_is_504_and_goes_on() -> None:
-    answer = request("GET", "/kidlisp-og?layout=mosaic")
+    answer = request("GET", "/kidlisp-og?layout=featured")
     assert (answer.status, answer.headers["Cache-Control"]) == (504, "no-store")
     assert request("GET", answer.json["statusUrl"]).json["state"] == "queued"
 
 
 def test_a_failure_is_500_with_its_reason() -> None:
-    request("GET", "/kidlisp-og?layout=mosaic")
+    request("GET", "/kidlisp-og?layout=featured")
     fail()
-    answer = request("GET", "/kidlisp-og?layout=mosaic")
+    answer = request("GET", "/kidlisp-og?layout=featured")
     assert (answer.status, answer.json["code"]) == (500, "list_empty")
     assert answer.json["error"] and "names none" in answer.json["message"]
 
 
 def test_a_failure_serves_the_last_card_if_there_is_one(made: Made) -> None:
-    card = made(Layout.MOSAIC)
+    card = made(Layout.FEATURED)
     of_yesterday()
-    request("GET", "/kidlisp-og?layout=mosaic")
+    request("GET", "/kidlisp-og?layout=featured")
     fail()
-    answer = request("GET", "/kidlisp-og?layout=mosaic")
+    answer = request("GET", "/kidlisp-og?layout=featured")
     assert (answer.status, answer.headers["X-Cache"], answer.headers["Location"]) == (302, "STALE", card.url)
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/kidlisp-og", "/kidlisp-og?layout=mosaic", "/notepat-og.png", "/kidlisp-backdrop", "/kidlisp-backdrop.webp"],
+    ["/kidlisp-og", "/kidlisp-og?layout=featured", "/notepat-og.png", "/kidlisp-backdrop", "/kidlisp-backdrop.webp"],
 )
 def test_force_is_for_staff_and_tokens(people: Any, path: str) -> None:
     forced = path + ("&" if "?" in path else "?") + "force=true"
@@ -150,14 +150,14 @@ def test_force_is_for_staff_and_tokens(people: Any, path: str) -> None:
 
 
 def test_force_makes_another_card_beside_the_good_one(made: Made, people: Any) -> None:
-    card = made(Layout.MOSAIC)
-    request("GET", "/kidlisp-og?layout=mosaic&force=true", user=people.staff)
+    card = made(Layout.FEATURED)
+    request("GET", "/kidlisp-og?layout=featured&force=true", user=people.staff)
     assert Card.objects.filter(state="queued").count() == 1
-    assert request("GET", "/kidlisp-og?layout=mosaic").headers["Location"] == card.url  # meanwhile
+    assert request("GET", "/kidlisp-og?layout=featured").headers["Location"] == card.url  # meanwhile
     fail()
-    assert request("GET", "/kidlisp-og?layout=mosaic").headers["Location"] == card.url
+    assert request("GET", "/kidlisp-og?layout=featured").headers["Location"] == card.url
     of_yesterday()
-    refused = request("GET", "/kidlisp-og?layout=mosaic&force=true", user=people.staff)
+    refused = request("GET", "/kidlisp-og?layout=featured&force=true", user=people.staff)
     assert refused.status == 504  # whoever forces is told, not served the old one
 
 
@@ -217,7 +217,7 @@ def test_the_short_address_leads_to_the_page() -> None:
 
 
 def test_the_page_shows_every_card_and_makes_none(made: Made) -> None:
-    made(Layout.MOSAIC)
+    made(Layout.FEATURED)
     before = Card.objects.count()
     answer = request("GET", "/og-preview")
     page = answer.body.decode()
@@ -225,7 +225,7 @@ def test_the_page_shows_every_card_and_makes_none(made: Made) -> None:
     for layout in LAYOUTS:
         assert f"/kidlisp-og?layout={layout}" in page
     assert "/notepat-og.png" in page and "/kidlisp-backdrop" in page
-    assert f"{today()}-mosaic.png?v=" in page
+    assert f"{today()}-featured.png?v=" in page
     assert Card.objects.count() == before
 
 
@@ -244,9 +244,9 @@ def test_only_staff_are_offered_to_make_one_again(people: Any) -> None:
 
 
 def test_the_page_says_what_failed_and_escapes_what_it_shows(made: Made) -> None:
-    made(Layout.MOSAIC)
+    made(Layout.FEATURED)
     Card.objects.update(featured={"code": "<b>x</b>"}, pieces=["<b>x</b>"])
-    request("GET", "/kidlisp-og?layout=featured")
+    request("GET", "/kidlisp-og?layout=filmstrip")
     fail()
     page = request("GET", "/og-preview").body.decode()
     assert "names none that could be shown" in page and "not renewed" in page
@@ -254,7 +254,7 @@ def test_the_page_says_what_failed_and_escapes_what_it_shows(made: Made) -> None
 
 
 def test_the_queries_of_the_page_do_not_grow(made: Made, django_assert_max_num_queries: Any) -> None:
-    made(Layout.MOSAIC)
+    made(Layout.FEATURED)
     with django_assert_max_num_queries(12):
         request("GET", "/og-preview")
 
@@ -263,7 +263,7 @@ def test_the_queries_of_the_page_do_not_grow(made: Made, django_assert_max_num_q
 
 
 def test_staff_make_a_card_again_in_the_admin(made: Made, client: Any, people: Any) -> None:
-    card = made(Layout.MOSAIC)
+    card = made(Layout.FEATURED)
     client.force_login(people.staff)
     act(client, Card, "refresh", [card])
     assert Card.objects.filter(state="queued", requested_by=people.staff).count() == 1
@@ -272,10 +272,10 @@ def test_staff_make_a_card_again_in_the_admin(made: Made, client: Any, people: A
 
 
 def test_the_live_page_cancels_a_card_and_makes_it_again(made: Made, client: Any, people: Any) -> None:
-    card = made(Layout.MOSAIC)
+    card = made(Layout.FEATURED)
     client.force_login(people.staff)
     again = client.post(f"/live/job/{card.public_id}/again").json()["job"]
-    assert (again["kind"], again["state"], again["name"]) == ("card", "queued", "mosaic card")
+    assert (again["kind"], again["state"], again["name"]) == ("card", "queued", "featured card")
     cancelled = client.post(f"/live/job/{again['id']}/cancel").json()["job"]
     assert cancelled["state"] == "cancelled"
-    assert Grab.objects.count() == 16
+    assert Grab.objects.count() == 1

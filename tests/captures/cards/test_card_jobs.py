@@ -144,11 +144,11 @@ def test_progress_counts_the_pieces(made: Made, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_made_again_it_uses_the_captures_that_are_there(made: Made) -> None:
-    first, second = made(Layout.MOSAIC), made(Layout.MOSAIC)
+    first, second = made(Layout.FEATURED), made(Layout.FEATURED)
     assert first != second
-    assert Grab.objects.count() == 16
-    assert made(Layout.MOSAIC, recapture=True).state == State.COMPLETE
-    assert Grab.objects.count() == 32
+    assert Grab.objects.count() == 1
+    assert made(Layout.FEATURED, recapture=True).state == State.COMPLETE
+    assert Grab.objects.count() == 2
 
 
 def test_a_piece_that_fails_is_left_out_and_noted(made: Made) -> None:
@@ -226,15 +226,15 @@ BAD = {
 def test_yesterdays_picture_stays_an_alert_is_raised_and_nothing_runs(
     made: Made, site: Any, answer: Any, code: str
 ) -> None:
-    good = made(Layout.MOSAIC)
+    good = made(Layout.FEATURED)
     yesterday = today() - timedelta(days=1)
-    Card.objects.update(day=yesterday, key=key_of(Layout.MOSAIC, yesterday))
+    Card.objects.update(day=yesterday, key=key_of(Layout.FEATURED, yesterday))
     Grab.objects.all().delete()
     site.answers_list(answer)
-    card = made(Layout.MOSAIC)
+    card = made(Layout.FEATURED)
     assert (card.state, card.error_code) == (State.FAILED, code)
     assert card.error_message.endswith(".")
-    assert Card.objects.good(Layout.MOSAIC).first() == good
+    assert Card.objects.good(Layout.FEATURED).first() == good
     assert stores.local_path("art", good.artifact.key) is not None  # type: ignore[union-attr]
     assert Grab.objects.count() == 0
     assert any(f"The one of {yesterday} stays." in line for line in warnings())
@@ -242,7 +242,7 @@ def test_yesterdays_picture_stays_an_alert_is_raised_and_nothing_runs(
 
 def test_without_any_picture_the_alert_says_so(made: Made, site: Any) -> None:
     site.lists([])
-    made(Layout.MOSAIC)
+    made(Layout.FEATURED)
     assert any("There is none yet." in line for line in warnings())
 
 
@@ -254,28 +254,28 @@ def test_ten_thousand_pieces_are_sixteen_captures(made: Made, site: Any) -> None
 
 def test_after_a_failure_the_site_is_left_in_peace_for_a_while(made: Made, site: Any) -> None:
     site.lists([])
-    failed = made(Layout.MOSAIC)
+    failed = made(Layout.FEATURED)
     asked = len(site.fetched)
-    assert ask(Layout.MOSAIC).card == failed
+    assert ask(Layout.FEATURED).card == failed
     assert len(site.fetched) == asked
-    assert ask(Layout.MOSAIC, anew=True).card != failed  # staff do not wait
+    assert ask(Layout.FEATURED, anew=True).card != failed  # staff do not wait
 
 
 def test_after_that_while_it_is_tried_again(made: Made, site: Any) -> None:
     site.lists([])
-    failed = made(Layout.MOSAIC)
+    failed = made(Layout.FEATURED)
     Card.objects.update(ended_at=timezone.now() - timedelta(minutes=2))
-    assert ask(Layout.MOSAIC).card != failed
+    assert ask(Layout.FEATURED).card != failed
 
 
 # --- keeping them new -----------------------------------------------------------------------------------------------
 
 
 def test_a_finished_card_answers_for_its_day(made: Made) -> None:
-    card = made(Layout.MOSAIC)
-    assert (ask(Layout.MOSAIC).card, ask(Layout.MOSAIC).cached) == (card, True)
+    card = made(Layout.FEATURED)
+    assert (ask(Layout.FEATURED).card, ask(Layout.FEATURED).cached) == (card, True)
     Card.objects.update(day=today() - timedelta(days=1))
-    assert not ask(Layout.MOSAIC).cached
+    assert not ask(Layout.FEATURED).cached
 
 
 def test_notepat_answers_for_a_week(made: Made) -> None:
@@ -287,11 +287,11 @@ def test_notepat_answers_for_a_week(made: Made) -> None:
 
 
 def test_the_newest_picture_never_expires_and_older_ones_do(made: Made) -> None:
-    first = made(Layout.MOSAIC)
+    first = made(Layout.FEATURED)
     yesterday = today() - timedelta(days=1)
-    Artifact.objects.filter(pk=first.artifact_id).update(key=key_of(Layout.MOSAIC, yesterday))
-    Card.objects.filter(pk=first.pk).update(day=yesterday, key=key_of(Layout.MOSAIC, yesterday))
-    second = made(Layout.MOSAIC)
+    Artifact.objects.filter(pk=first.artifact_id).update(key=key_of(Layout.FEATURED, yesterday))
+    Card.objects.filter(pk=first.pk).update(day=yesterday, key=key_of(Layout.FEATURED, yesterday))
+    second = made(Layout.FEATURED)
     first.refresh_from_db()
     assert first.artifact is not None and first.artifact.expires_at is not None
     assert timedelta(days=29) < first.artifact.expires_at - timezone.now() <= timedelta(days=30)
@@ -299,9 +299,9 @@ def test_the_newest_picture_never_expires_and_older_ones_do(made: Made) -> None:
 
 
 def test_a_card_made_again_has_an_address_of_its_own(made: Made, site: Any) -> None:
-    first = made(Layout.MOSAIC).url
+    first = made(Layout.FEATURED).url
     site.lists(items(20, start=5))
-    second = made(Layout.MOSAIC).url
+    second = made(Layout.FEATURED).url
     assert first.split("?")[0] == second.split("?")[0]
     assert first != second
 
@@ -345,7 +345,7 @@ def test_the_scheduler_can_be_told_to_make_none(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_refreshing_makes_a_new_row_with_new_captures(made: Made, people: Any) -> None:
-    card = made(Layout.MOSAIC)
+    card = made(Layout.FEATURED)
     again = refresh(card, user=people.staff).card
     assert again != card
     assert (again.spec, again.source, again.requested_by) == ({"recapture": True}, "again", people.staff)
