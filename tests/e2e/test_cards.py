@@ -88,6 +88,7 @@ def test_an_unknown_layout_lists_the_four_and_the_preview_leads_on(oven: Stack) 
 
 
 def test_staff_make_a_card_again_while_the_old_one_serves(oven: Stack) -> None:
+    oven.get("/kidlisp-og?layout=featured")
     old = oven.get("/kidlisp-og.png?layout=featured").headers["location"]
     forced = oven.later("/kidlisp-og?layout=featured&force=true", headers=oven.bearer)
     while not forced.done():
