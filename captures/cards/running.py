@@ -36,11 +36,11 @@ LEAST = 4  # a mosaic of fewer is none, unless the site has no more
 
 
 class PiecesFailed(Exception):
-    """Too few of the pieces could be captured: `code` and a sentence."""
+    """Too few of the pieces could be captured: `code`, a sentence, whether to try again."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, retry: bool = True) -> None:
         super().__init__(message)
-        self.code, self.message = code, message
+        self.code, self.message, self.retry = code, message, retry
 
 
 def run(execution: Execution) -> None:
@@ -54,7 +54,7 @@ def run(execution: Execution) -> None:
             artifact = _store(execution, card, path)
         _publish(execution, card, taken, artifact)
     except (ListError, PiecesFailed) as error:
-        _fail(execution, error.code, error.message, retry=not isinstance(error, ListError) or error.retry)
+        _fail(execution, error.code, error.message, error.retry)
     except QueueFull:
         _fail(execution, "queue_full", "The queue is full: the pieces could not be captured.", retry=True)
     except Unreadable as error:
@@ -80,9 +80,11 @@ def _captures(execution: Execution, card: Card) -> list[tuple[Piece, Grab]]:
     deadline = time.monotonic() + settings.OVEN_CARD_WAIT_S
     with _span(execution, "capture"):
         for chosen in choices(layout, pieces, card.day):
-            taken = _take(execution, card, chosen, shot, deadline)
+            taken, cancelled = _take(execution, card, chosen, shot, deadline)
             if len(taken) >= min(LEAST, len(chosen)):
                 return taken
+            if cancelled:
+                raise PiecesFailed("pieces_cancelled", "The captures of its pieces were cancelled.", retry=False)
     if time.monotonic() >= deadline:
         message = f"The pieces were not captured within {settings.OVEN_CARD_WAIT_S:g} s."
         raise PiecesFailed("pieces_late", message)
@@ -91,8 +93,8 @@ def _captures(execution: Execution, card: Card) -> list[tuple[Piece, Grab]]:
 
 def _take(
     execution: Execution, card: Card, pieces: list[Piece], shot: Shot, deadline: float
-) -> list[tuple[Piece, Grab]]:
-    """Those of the pieces that could be captured until the deadline, in their order."""
+) -> tuple[list[tuple[Piece, Grab]], bool]:
+    """Those of the pieces that could be captured until the deadline, in order; and whether any was cancelled."""
     recapture = bool(card.spec.get("recapture")) and card.attempt == 1
     source = "backdrop" if card.layout == Layout.BACKDROP else "card"
     asked = []
@@ -113,7 +115,7 @@ def _take(
         else:
             why = (grab.error_message or f"it is {grab.state}") if grab else "it is gone"
             execution.note(f"{piece.name} is left out: {why}")
-    return taken
+    return taken, any(grab.state == State.CANCELLED for grab in rows.values())
 
 
 def _await(execution: Execution, grabs: list[Grab], deadline: float) -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 from PIL import Image
 
+from captures import control
 from captures.cards import jobs
 from captures.cards.jobs import ask, due, refresh
 from captures.cards.models import Card, key_of, today
@@ -197,6 +198,16 @@ def test_cancelled_it_stops_and_takes_its_waiting_captures_along(site: Any) -> N
     lifecycle.cancel(card)
     until(lambda: Card.objects.get(pk=card.pk).state == State.CANCELLED)
     until(lambda: set(Grab.objects.values_list("state", flat=True)) == {State.CANCELLED})
+
+
+def test_captures_that_staff_have_cancelled_are_not_asked_for_again(site: Any) -> None:
+    card = ask(Layout.MOSAIC).card
+    worker.perform("card", card.pk)
+    until(lambda: Grab.objects.count() == 16)
+    control.clear()
+    until(lambda: Card.objects.get(pk=card.pk).state == State.FAILED)
+    assert Card.objects.get(pk=card.pk).error_code == "pieces_cancelled"
+    assert Grab.objects.count() == 16
 
 
 def test_a_worker_that_waits_for_captures_takes_other_work_meanwhile(site: Any) -> None:
