@@ -131,8 +131,9 @@ OVEN_ART_BASE_URL = env.str("OVEN_ART_BASE_URL", default="")  # a CDN in front o
 OVEN_BLOBS_BASE_URL = env.str("OVEN_BLOBS_BASE_URL", default="")
 
 
-# Keys in `art` never change their content; a tape that is baked again keeps its key.
+# Keys in `art` never change their content, but for cards; a tape that is baked again keeps its key.
 STORE_CACHE_CONTROL = {"art": "public, max-age=604800", "blobs": "public, max-age=60"}
+CARD_KEYS, CARD_CACHE_CONTROL = ("og/", "backdrop/"), "public, max-age=86400"
 
 
 def _store(name: str) -> dict[str, object]:

@@ -52,6 +52,13 @@ def test_todays_card_is_redirected_to(made: Made) -> None:
     assert answer.headers["Location"].startswith(f"/files/art/og/kidlisp/{today()}-mosaic.png?v=")
 
 
+def test_the_picture_itself_is_kept_by_caches_for_a_day(made: Made) -> None:
+    made(Layout.NOTEPAT)
+    answer = request("GET", "/files/art/og/notepat/notepat-og.png?v=1")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "public, max-age=86400")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_without_todays_the_last_one_serves_and_a_new_one_is_begun(made: Made) -> None:
     card = made(Layout.MOSAIC)
     of_yesterday()
