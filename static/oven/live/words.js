@@ -5,6 +5,8 @@ const STAGES = {
   downloading: "Fetching the tape",
   extracting: "Reading the tape",
   processing: "Making the video",
+  listing: "Reading the list of pieces",
+  composing: "Composing the picture",
   loading: "Opening the page",
   settling: "Letting it settle",
   capturing: "Taking frames",
