@@ -15,6 +15,7 @@ from django.utils import timezone
 from bundles import trees
 from bundles.models import Bundle, CoreBuild
 from bundles.requests import BundleRequest
+from captures.keeps.models import protected_artifacts
 from captures.models import Grab
 from oven_site.artifacts import stores
 from oven_site.jobs import lifecycle
@@ -126,7 +127,8 @@ def watch_tree() -> None:
 def housekeep() -> dict[str, int]:
     """Deletes the files of expired bundles, and all but the newest records of cores."""
     dropped = 0
-    for bundle in Bundle.objects.filter(expires_at__lte=timezone.now(), artifact__isnull=False).iterator():
+    expired = Bundle.objects.filter(expires_at__lte=timezone.now(), artifact__isnull=False)
+    for bundle in expired.exclude(artifact__in=protected_artifacts()).iterator():
         dropped += _drop_file(bundle)
     kept = CoreBuild.objects.filter(state=State.COMPLETE).order_by("-id")[: settings.OVEN_BUNDLE_CORES]
     failed = CoreBuild.objects.filter(state__in=(State.FAILED, State.CANCELLED)).order_by("-id")[:KEPT_FAILURES]

@@ -22,5 +22,16 @@ class CapturesConfig(AppConfig):
                 housekeep="captures.jobs.housekeep",
             )
         )
+        registry.register(
+            registry.Kind(
+                name="pin",
+                model_label="captures.Pin",
+                pool="deliver",
+                runner="captures.keeps.running.run",
+                time_limit_s=600,
+                related=("grab", "kept"),
+                beside=4,
+            )
+        )
         snapshot.provide("grab", shapes.status_parts)
         snapshot.provide_frozen(shapes.frozen_list)

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from captures.engine.spec import Format, Mode, Ready
+from captures.keeps.models import CID_CHARS, Keep, Pin, release
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import public_url
 from oven_site.jobs.models import Job
@@ -46,6 +47,7 @@ class Grab(Job):
     ready_ms = models.PositiveIntegerField(null=True, blank=True)
     still_reason = models.CharField(max_length=10, blank=True)
     blank = models.BooleanField(default=False, help_text="Every frame is black.")
+    ipfs_cid = models.CharField("CID", max_length=CID_CHARS, blank=True, help_text="Once it is pinned.")
 
     objects = GrabQuerySet.as_manager()
 
@@ -58,6 +60,10 @@ class Grab(Job):
             )
         ]
         indexes = [models.Index(fields=["capture_key", "state", "-id"], name="grab_cached")]
+
+    def on_end(self) -> None:
+        """Pins that were asked for along with it are due."""
+        release(self)
 
     @property
     def title(self) -> str:
@@ -85,6 +91,7 @@ class Grab(Job):
             "blank": self.blank,
             "mode": self.mode,
             "duration": self.duration_ms,
+            "cid": self.ipfs_cid,
         }
 
 
@@ -109,3 +116,6 @@ class FrozenPiece(models.Model):
     @property
     def preview_url(self) -> str:
         return public_url("art", self.preview) if self.preview else ""
+
+
+__all__ = ["FrozenPiece", "Grab", "GrabQuerySet", "Keep", "Pin"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -38,9 +39,9 @@ def store_of(name: str) -> Storage:
 
 def keep(path: Path, key: str, mime: str, store: str = "art", **facts: Any) -> Artifact:
     """Moves a finished file under its final key, then writes (or renews) its row. Raises StoreError."""
-    size, digest = path.stat().st_size, _digest(path)
+    size, sha256 = path.stat().st_size, digest(path)
     _save(path, key, store, mime)
-    facts = {"mime": mime, "bytes": size, "sha256": digest, **facts}
+    facts = {"mime": mime, "bytes": size, "sha256": sha256, **facts}
     artifact, _ = Artifact.objects.update_or_create(store=store, key=key, defaults=facts)
     return artifact
 
@@ -51,6 +52,12 @@ def keep_bytes(data: bytes, key: str, mime: str, store: str = "art") -> None:
     content.content_type = mime  # type: ignore[attr-defined]
     with _store_errors():
         store_of(store).save(key, content)
+
+
+def copy_out(artifact: Artifact, path: Path) -> None:
+    """The bytes into a scratch file. Raises StoreError."""
+    with _store_errors(), store_of(artifact.store).open(artifact.key) as source, path.open("wb") as target:
+        shutil.copyfileobj(source, target, CHUNK)
 
 
 def drop(artifact: Artifact) -> None:
@@ -129,7 +136,8 @@ def _store_errors() -> Iterator[None]:
         raise StoreError(str(error)) from error
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -86,6 +86,7 @@ def boot(request: HttpRequest) -> dict[str, Any]:
                 "bake": reverse("admin:bakes_bake_changelist"),
                 "bundle": reverse("admin:bundles_bundle_changelist"),
                 "core": reverse("admin:bundles_corebuild_changelist"),
+                "pin": reverse("admin:captures_pin_changelist"),
             },
             "frozen": reverse("admin:captures_frozenpiece_changelist"),
         },

@@ -61,6 +61,12 @@ def perform(kind: str, pk: int) -> None:
         _perform(job)
 
 
+def perform_here(kind: str, pk: int) -> None:
+    """The same in this very thread, also before the row is due: for work that only this process can do."""
+    if job := lifecycle.claim(kind, pk, identity(), early=True):
+        _perform(job)
+
+
 def _perform(job: Job) -> None:
     execution = Execution(job)
     try:

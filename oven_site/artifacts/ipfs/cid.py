@@ -1,7 +1,7 @@
 """Content identifiers of files, as IPFS nodes make them: chunked, as UnixFS in dag-pb, under a balanced tree.
 
-The same bytes have another CID under another chunk size, number of links or kind of leaf, so what a service answers is
-looked for among those of every profile in use. Formats: the multiformats CID specification, the UnixFS and dag-pb
+The same bytes have another CID under another chunk size, number of links or kind of leaf, so what a service answers
+is looked for among those of every profile in use. Formats: the multiformats CID specification, the UnixFS and dag-pb
 schemas. A file is read once, whatever its size, and held in memory by one chunk.
 """
 
@@ -121,7 +121,7 @@ class _Builder:
             del self._rest[: self.profile.chunk]
 
     def finish(self) -> Cid:
-        if self._rest or not self._levels[0] and len(self._levels) == 1:  # an empty file is one empty leaf
+        if self._rest or (not self._levels[0] and len(self._levels) == 1):  # an empty file is one empty leaf
             self._add(0, self._leaf(bytes(self._rest)))
         level = 0
         while level < len(self._levels) - 1 or len(self._levels[level]) > 1:

@@ -143,8 +143,20 @@ def test_a_cid_is_read_in_every_spelling() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "none", "Qm", "Qm0OIl", "QmYSrNM2vCTQCZC9wETziud4FUBZfx9Hfa4XNnXGYsXVY", "bafkrei", "b!", "z", "b" * 5000]
-    + ["bafyreigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi", "../../etc/passwd", "QmYS\n"],
+    [
+        *(
+            "",
+            "none",
+            "Qm",
+            "Qm0OIl",
+            "QmYSrNM2vCTQCZC9wETziud4FUBZfx9Hfa4XNnXGYsXVY",
+            "bafkrei",
+            "b!",
+            "z",
+            "QmYS\n",
+        ),
+        *("b" * 5000, "bafyreigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi", "../../etc/passwd"),
+    ],
 )
 def test_what_is_no_cid_of_a_file_is_refused(text: str) -> None:
     with pytest.raises(BadCid):
