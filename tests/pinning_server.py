@@ -48,8 +48,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.lookups:
             self.answer(self.server.lookups.pop(0), b"not today")
         else:
-            name = parse_qs(urlsplit(self.path).query)["metadata[name]"][0]
-            rows = [{"ipfs_pin_hash": cid} for cid, known in self.server.pinned.items() if known == name]
+            query = parse_qs(urlsplit(self.path).query)
+            name, cid = query.get("metadata[name]", [""])[0], query.get("hashContains", [""])[0]
+            rows = [
+                {"ipfs_pin_hash": pinned}
+                for pinned, known in self.server.pinned.items()
+                if name in known and cid in pinned
+            ]
             self.answer(200, json.dumps({"count": len(rows), "rows": rows}).encode())
 
     def do_POST(self) -> None:

@@ -23,14 +23,17 @@ class Pinata:
             )
 
     async def find(self, content: Content) -> str:
-        query = urlencode({"status": "pinned", "metadata[name]": content.label})
-        url = f"{self._base}/data/pinList?{query}"
-        reply = await ask(get(url, self._headers(), door(self._base)), self._credentials)
-        if reply.status != 200:
-            return ""
-        rows = as_object(reply.text).get("rows")
-        hashes = [str(row.get("ipfs_pin_hash")) for row in rows or [] if isinstance(row, dict)]
-        return next((text for text in hashes if _is_one_of(text, content)), "")
+        """By the CID that we ask for, then by our name for the content: the service may have made another CID of it."""
+        for query in ({"hashContains": content.wanted}, {"metadata[name]": content.label}):
+            url = f"{self._base}/data/pinList?{urlencode({'status': 'pinned', **query})}"
+            reply = await ask(get(url, self._headers(), door(self._base)), self._credentials)
+            if reply.status != 200:
+                return ""
+            rows = as_object(reply.text).get("rows")
+            hashes = [str(row.get("ipfs_pin_hash")) for row in rows or [] if isinstance(row, dict)]
+            if known := next((text for text in hashes if _is_one_of(text, content)), ""):
+                return known
+        return ""
 
     async def add(self, content: Content) -> str:
         fields = {

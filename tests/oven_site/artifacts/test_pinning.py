@@ -135,7 +135,8 @@ def test_local_needs_nobody(content: Content) -> None:
 def test_a_service_that_fails_twice_gets_the_file_once(service: PinningServer, name: str, content: Content) -> None:
     service.answers = [500, 503]
     assert pin(name, content).cid == content.wanted
-    assert (len(service.uploads), len(service.asked)) == (3, 2)
+    assert len(service.uploads) == 3
+    assert len(service.asked) == {"pinata": 4, "kubo": 2}[name]
     assert service.times == {content.wanted: 1}
 
 
@@ -182,6 +183,16 @@ def test_it_looks_first_when_it_is_told_to(service: PinningServer, name: str, co
     pin(name, content)
     assert pin(name, content, look_first=True) == Pinned(content.wanted, found=True)
     assert len(service.uploads) == 1
+
+
+@pytest.mark.parametrize(("profile", "name_known"), [("v1-256k", "another.png"), ("v0-256k", "")])
+def test_pinata_is_asked_for_the_cid_and_for_our_name(
+    service: PinningServer, tmp_path: Path, profile: str, name_known: str
+) -> None:
+    content = content_of(tmp_path / "large", bytes(range(256)) * 5000)
+    text = content.cids[profile].text(0 if profile == "v0-256k" else 1)
+    service.pinned = {text: name_known or content.label}
+    assert pin("pinata", content, look_first=True) == Pinned(text, found=True)
 
 
 @pytest.mark.parametrize("status", [403, 404])
