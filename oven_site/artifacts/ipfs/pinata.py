@@ -23,7 +23,7 @@ class Pinata:
             )
 
     async def find(self, content: Content) -> str:
-        """By the CID that we ask for, then by our name for the content: the service may have made another CID of it."""
+        """By the CID that we ask for, then by our name for it: the service may have made another CID of it."""
         for query in ({"hashContains": content.wanted}, {"metadata[name]": content.label}):
             url = f"{self._base}/data/pinList?{urlencode({'status': 'pinned', **query})}"
             reply = await ask(get(url, self._headers(), door(self._base)), self._credentials)
