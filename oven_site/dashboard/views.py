@@ -20,7 +20,8 @@ from bundles import jobs as bundles
 from bundles.models import Bundle
 from captures import jobs, requests
 from captures.engine.spec import Format
-from captures.models import FrozenPiece, Grab
+from captures.keeps import jobs as keeps
+from captures.models import FrozenPiece, Grab, Pin
 from oven_site.artifacts import stores
 from oven_site.contract import BadRequest, error
 from oven_site.jobs import board, lifecycle, registry
@@ -180,4 +181,6 @@ def _act(job: Job, action: str, request: HttpRequest) -> dict[str, Any]:
     if action == "again" and isinstance(job, Bundle):
         bundled = bundles.ask_again(job, user=request.user)
         return {"job": job_view(bundled.bundle), "cached": False, "joined": False}
+    if action == "again" and isinstance(job, Pin):
+        return {"job": job_view(keeps.pin_again(job, user=request.user)), "cached": False, "joined": False}
     raise BadRequest("action", "action: only cancel and again are known.")
