@@ -14,6 +14,8 @@ from unfold.decorators import action, display
 
 from captures import jobs
 from captures.cards.admin import CardAdmin
+from captures.keeps import jobs as keeps
+from captures.keeps.admin import KeepAdmin, PinAdmin
 from captures.models import FrozenPiece, Grab
 from captures.requests import check_piece
 from oven_site.contract import BadRequest
@@ -31,6 +33,7 @@ AGAIN = dialog("Grab again?", "A new row is made; a capture still in the cache a
 ANEW = dialog(
     "Capture anew?", "The piece is captured without the cache, and replaces what is cached.", "Capture anew"
 )
+PIN = dialog("Pin it to IPFS?", "The file gets a CID and is kept for good, also when the grab expires.", "Pin it")
 UNFREEZE = dialog("Unfreeze it?", "It leaves the list; a later grab that does not move lists it again.", "Unfreeze")
 
 
@@ -43,11 +46,11 @@ class GrabAdmin(JobAdmin):
     search_help_text = "Piece, id or capture key"
     date_hierarchy = "created_at"
     list_select_related = ("artifact",)
-    actions = ("again", "again_without_cache", "cancel")
-    actions_row = ("again_row", "again_without_cache_row", "cancel_row")
-    actions_detail = ("again_row", "again_without_cache_row", "cancel_row")
+    actions = ("again", "again_without_cache", "pin", "cancel")
+    actions_row = ("again_row", "again_without_cache_row", "pin_row", "cancel_row")
+    actions_detail = ("again_row", "again_without_cache_row", "pin_row", "cancel_row")
     fieldsets = (
-        (None, {"fields": ("large", "piece", "state", "error", "link", "requested")}),
+        (None, {"fields": ("large", "piece", "state", "error", "link", "ipfs_cid", "requested")}),
         ("What came of it", {"fields": RESULT_FIELDS}),
         ("Record", {"fields": RECORD_FIELDS}),
         ("Attempts", {"fields": ("attempts",)}),
@@ -123,6 +126,24 @@ class GrabAdmin(JobAdmin):
     def again_without_cache_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         self._again(request, Grab.objects.filter(pk=object_id), skip_cache=True)
         return self.back_to_list()
+
+    @action(description="Pin to IPFS", permissions=["steer"])
+    def pin(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
+        self._pin(request, grabs.select_related("artifact").iterator())
+
+    @action(description="Pin to IPFS", icon="keep", permissions=["steer"], url_path="pin", dialog=PIN)
+    def pin_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        self._pin(request, Grab.objects.filter(pk=object_id))
+        return self.back_to_list()
+
+    def _pin(self, request: HttpRequest, grabs: Any) -> None:
+        def call(grab: Grab) -> None:
+            try:
+                keeps.pin(grab, user=request.user)
+            except jobs.QueueFull:
+                raise Refused from None
+
+        self.act_on_each(request, grabs, call, "are being pinned", "left out: no file, or nowhere to pin it")
 
     def _again(self, request: HttpRequest, grabs: Any, skip_cache: bool) -> None:
         def call(grab: Grab) -> None:
@@ -216,3 +237,6 @@ def _valid_piece(value: str) -> None:
         check_piece(value)
     except BadRequest as bad:
         raise ValidationError(bad.message) from None
+
+
+__all__ = ["FrozenPieceAdmin", "GrabAdmin", "KeepAdmin", "PinAdmin"]

@@ -45,5 +45,19 @@ class CapturesConfig(AppConfig):
                 regular="captures.cards.jobs.look_after",
             )
         )
+        registry.register(
+            registry.Kind(
+                name="pin",
+                model_label="captures.Pin",
+                named="piece",
+                again="captures.keeps.jobs.pin_again",
+                places=("art:ipfs",),
+                pool="deliver",
+                runner="captures.keeps.running.run",
+                time_limit_s=600,
+                related=("grab", "kept"),
+                beside=4,
+            )
+        )
         snapshot.provide("grab", shapes.status_parts)
         snapshot.provide_frozen(shapes.frozen_list)

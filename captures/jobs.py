@@ -12,6 +12,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from captures.engine.spec import CaptureResult, Format
+from captures.keeps.models import protected_artifacts
 from captures.models import FrozenPiece, Grab
 from captures.requests import GrabRequest, slug
 from oven_site.artifacts import stores
@@ -165,10 +166,10 @@ def unfreeze(piece: str) -> bool:
 
 
 def housekeep() -> dict[str, int]:
-    """Deletes the files of expired captures (their rows stay as history)."""
+    """Deletes the files of expired captures (their rows stay as history), but none of a keep or a pin under way."""
     dropped = 0
     listed = set(FrozenPiece.objects.exclude(preview="").values_list("preview", flat=True))
-    for artifact in stores.expired(timezone.now()).iterator():
+    for artifact in stores.expired(timezone.now()).exclude(pk__in=protected_artifacts()).iterator():
         if artifact.key in listed:
             continue
         try:

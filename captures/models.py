@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from captures.cards.models import Card
 from captures.engine.spec import Format, Mode, Ready
+from captures.keeps.models import CID_CHARS, Keep, Pin, release
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import public_url
 from oven_site.jobs.models import Job
@@ -49,6 +50,7 @@ class Grab(Job):
     ready_ms = models.PositiveIntegerField(null=True, blank=True)
     still_reason = models.CharField(max_length=10, blank=True)
     blank = models.BooleanField(default=False, help_text="Every frame is black.")
+    ipfs_cid = models.CharField("CID", max_length=CID_CHARS, blank=True, help_text="Once it is pinned.")
 
     objects = GrabQuerySet.as_manager()
 
@@ -64,6 +66,10 @@ class Grab(Job):
             models.Index(fields=["capture_key", "state", "-id"], name="grab_cached"),
             models.Index(fields=["poster"], name="grab_poster"),  # who names a file, before it is deleted
         ]
+
+    def on_end(self) -> None:
+        """Pins that were asked for along with it are due."""
+        release(self)
 
     @property
     def title(self) -> str:
@@ -92,6 +98,7 @@ class Grab(Job):
             "mode": self.mode,
             "duration": self.duration_ms,
             "spec": self.spec,
+            "cid": self.ipfs_cid,
         }
 
 
@@ -118,3 +125,6 @@ class FrozenPiece(models.Model):
     @property
     def preview_url(self) -> str:
         return public_url("art", self.preview) if self.preview else ""
+
+
+__all__ = ["FrozenPiece", "Grab", "GrabQuerySet", "Keep", "Pin"]

@@ -28,6 +28,7 @@ CORS = {
 SEGMENTS = {
     *("health", "status", "grab", "grab-status", "grab-cleanup", "grab-clear", "api", "docs", "files"),
     *("bake", "bake-status", "bake-complete", "bake-incoming"),
+    *("grab-ipfs", "keeps", "ipfs"),
     *("bundle-html", "bundle-prewarm", "bundle-status", "bundles"),
     *("live", "ready", "pressure", "metrics"),
     *("kidlisp-og", "kidlisp-og.png", "og-preview", "notepat-og.png", "kidlisp-backdrop", "kidlisp-backdrop.webp"),
@@ -84,7 +85,7 @@ def _early_answer(request: HttpRequest) -> HttpResponse | None:
 def _normalise(request: HttpRequest, first: str) -> None:
     parts = request.path_info.split("/")
     if first in SEGMENTS:
-        names = slice(1, 3 if first == "api" else 2)  # the rest may be a piece's name, whose case counts
+        names = slice(1, 3 if first in ("api", "keeps") else 2)  # the rest may be a piece's name, whose case counts
         parts[names] = [part.lower() for part in parts[names]]
     path = "/".join(parts)
     if len(path) > 1:

@@ -28,6 +28,11 @@ ROUTES = {
     ("POST", "/grab-clear"): ("/grab-clear", 401),
     ("GET", "/api/frozen"): ("/api/frozen", 200),
     ("DELETE", "/api/frozen/{piece}"): ("/api/frozen/still", 401),
+    ("POST", "/grab-ipfs"): ("/grab-ipfs", 401),
+    ("GET", "/keeps/latest"): ("/keeps/latest", 404),
+    ("GET", "/keeps/latest/{piece}"): ("/keeps/latest/orbit", 404),
+    ("GET", "/keeps/all"): ("/keeps/all", 200),
+    ("GET", "/ipfs/{cid}"): ("/ipfs/none", 400),
     ("POST", "/bake"): ("/bake", 400),  # the fields are looked at before the secret
     ("POST", "/bake-incoming"): ("/bake-incoming", 401),
     ("POST", "/bake-status"): ("/bake-status", 400),

@@ -53,7 +53,8 @@ function card(entry, store, act, urls) {
     notice(copied ? "Address copied." : "The address could not be copied.", copied ? "info" : "bad");
     if (copied) flash(copier);
   });
-  const anew = { bake: "Bake again", bundle: "Bundle again", card: "Make again" }[entry.job.kind] ?? "Grab again";
+  const words = { bake: "Bake again", bundle: "Bundle again", card: "Make again", pin: "Pin again" };
+  const anew = words[entry.job.kind] ?? "Grab again";
   const again = iconButton("again", anew, () => act(entry.id, "again"));
   const afresh = iconButton("afresh", "Grab again, without the cache", () => act(entry.id, "again", { skipCache: "true" }));
   const row = el("a", { class: "icon", title: "Its row in the admin" }, icon("row"));

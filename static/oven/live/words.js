@@ -12,6 +12,9 @@ const STAGES = {
   capturing: "Taking frames",
   encoding: "Writing the file",
   uploading: "Storing",
+  preparing: "Computing the CID",
+  pinning: "Pinning to IPFS",
+  storing: "Storing a copy",
 };
 const REASONS = {
   frozen: "The piece did not move: this is a still",
