@@ -59,13 +59,14 @@ def ask(
         return Asked(active, joined=True)
     if Grab.objects.filter(state__in=WAITING).count() >= settings.OVEN_QUEUE_CEILING:
         raise QueueFull
-    width, height = wish.to_spec().pixel_size
+    width, height = wish.outputs[0].pixel_size
     grab = Grab(
         public_id=new_id(wish.piece),
         piece=wish.piece,
         format=wish.format,
         out_width=width,
         out_height=height,
+        purpose=wish.purpose,
         capture_key=key,
         keep_id=keep_id[:80],
         source=source[:40],
