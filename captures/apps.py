@@ -8,6 +8,7 @@ class CapturesConfig(AppConfig):
 
     def ready(self) -> None:
         from captures import shapes
+        from captures.gallery.icons import provide_all
         from oven_site.jobs import registry
         from oven_site.live import snapshot
 
@@ -24,3 +25,4 @@ class CapturesConfig(AppConfig):
         )
         snapshot.provide("grab", shapes.status_parts)
         snapshot.provide_frozen(shapes.frozen_list)
+        provide_all()

@@ -123,6 +123,7 @@ _FLAG = {"type": "boolean", "default": False}
 SHOT_PARAMETERS = {
     "parameters": [
         {"name": "force", "in": "query", "schema": _FLAG, "description": "Capture anew (scope grab)."},
+        {"name": "nowait", "in": "query", "schema": _FLAG, "description": "202 with the job, instead of waiting."},
         {"name": "download", "in": "query", "schema": _FLAG, "description": "As a file to be saved."},
     ]
 }

@@ -11,13 +11,13 @@ from ninja import Router
 
 from captures import answers
 from captures.icons.api import cached, shared_ask, shared_wait
-from captures.jobs import QueueFull, ask
+from captures.jobs import Asked, QueueFull, ask
 from captures.models import ScreenshotPreset
 from captures.requests import check_piece, flag
 from captures.schemas import PICTURE_RESPONSES, SHOT_PARAMETERS
 from captures.shots import wishes
 from captures.shots.archive import Archive, Shot
-from oven_site.access.callers import caller_of
+from oven_site.access.callers import ANONYMOUS, caller_of
 from oven_site.access.models import Scope
 from oven_site.contract import not_found, raw_segments
 from oven_site.jobs.states import Lane
@@ -64,32 +64,40 @@ async def screenshot(request: HttpRequest, preset: str, piece: str) -> HttpRespo
     name, dot, ending = piece.rpartition(".")
     if (dot, ending.lower()) != (".", "png") or raw_segments(request) not in (None, 3):
         return not_found(request)
-    forced, user = flag(request.GET, "force"), None
+    forced = flag(request.GET, "force")
+    caller = await caller_of(request) if forced else ANONYMOUS
     if forced:
-        caller = await caller_of(request)
         caller.require(Scope.GRAB)
-        user = caller.user
     found = await sync_to_async(wishes.preset_named)(preset)
     wish = wishes.wish_of(found, name)
     try:
         if forced:
-            asked = await sync_to_async(ask)(wish, skip_cache=True, source=SOURCE, user=user)
+            asked = await sync_to_async(ask)(wish, skip_cache=True, source=SOURCE, user=caller.user)
         else:
             asked = await shared_ask(wish, source=SOURCE)
     except QueueFull:
         return answers.queue_full()
-    extra = _attachment(request, found, name)
-    if asked.cached and not extra:
+    if flag(request.GET, "nowait"):
+        return _ticket(asked)
+    headers = {**(FORCED if forced else FRESH), **_facts(found), **_attachment(request, found, name)}
+    return await _answer(request, asked, headers)
+
+
+async def _answer(request: HttpRequest, asked: Asked, headers: dict[str, str]) -> HttpResponseBase:
+    if asked.cached and "Content-Disposition" not in headers:
         return cached(request, asked.grab, HIT_MAX_AGE)
     grab = asked.grab if asked.cached else await shared_wait(asked.grab)
     if isinstance(grab, JsonResponse):
         return answers.copy(grab)
     assert grab.artifact is not None
-    policy = FORCED if forced else FRESH
-    headers = {**policy, **_facts(found), **extra, "X-Grab-Id": grab.public_id}
-    if asked.cached:
-        headers["X-Cache"] = "HIT"
-    return answers.body(request, grab.artifact, headers)
+    hit = {"X-Cache": "HIT"} if asked.cached else {}
+    return answers.body(request, grab.artifact, {**headers, **hit, "X-Grab-Id": grab.public_id})
+
+
+def _ticket(asked: Asked) -> JsonResponse:
+    """For pages that ask again by themselves: the job, not its picture."""
+    names = {"jobId": asked.grab.public_id, "statusUrl": f"/status/{asked.grab.public_id}"}
+    return JsonResponse(names, status=200 if asked.cached else 202)
 
 
 def _facts(preset: ScreenshotPreset) -> dict[str, str]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from captures.models import SIDES, Grab, ScreenshotPreset
 from captures.purpose import Purpose
 from captures.requests import GrabRequest, parse
+from oven_site.artifacts.stores import redirect_url
 from oven_site.contract import BadRequest
 from oven_site.jobs.states import ACTIVE, RUNNING, State
 from oven_site.live import progress
@@ -99,7 +100,11 @@ def _state(newest: Grab | None, good: Grab | None, live: dict[str, dict[str, Any
     """`state`: missing, baking, ready or failed; what is known of a finished picture stays beside a newer failure."""
     found: dict[str, Any] = {"state": "ready" if good else "missing"}
     if good and good.artifact:
-        found |= {"imageUrl": good.cdn_url, "bytes": good.artifact.bytes, "capturedAt": epoch_ms(good.ended_at)}
+        found |= {
+            "imageUrl": redirect_url(good.artifact.store, good.artifact.key),
+            "bytes": good.artifact.bytes,
+            "capturedAt": epoch_ms(good.ended_at),
+        }
     if newest is None:
         return found
     if newest.state in ACTIVE:

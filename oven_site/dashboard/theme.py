@@ -46,6 +46,8 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Grabs", "photo_camera", "admin:captures_grab_changelist"),
                     _item("Frozen pieces", "ac_unit", "admin:captures_frozenpiece_changelist"),
+                    {**_item("Gallery", "photo_library", "gallery"), "active": lambda request: False},
+                    _item("Screenshot presets", "aspect_ratio", "admin:captures_screenshotpreset_changelist"),
                 ],
             },
             {

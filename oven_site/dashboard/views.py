@@ -21,8 +21,8 @@ from bundles.models import Bundle
 from captures import jobs, requests
 from captures.engine.spec import Format
 from captures.models import FrozenPiece, Grab
-from oven_site.artifacts import stores
 from oven_site.contract import BadRequest, error
+from oven_site.dashboard.pages import page
 from oven_site.jobs import board, lifecycle, registry
 from oven_site.jobs.models import Job
 from oven_site.jobs.states import State
@@ -47,19 +47,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @ensure_csrf_cookie
 @staff_member_required
 def live(request: HttpRequest) -> HttpResponse:
-    response = render(request, "oven/live.html", {"boot": boot(request), "version": settings.VERSION})
-    response.headers["Content-Security-Policy"] = content_policy()
-    return response
-
-
-def content_policy() -> str:
-    """Nothing but our own files runs on the live page; pictures and videos may also come from the stores."""
-    found = dict.fromkeys(stores.public_origin(store) for store in ("art", "blobs"))
-    origins = "".join(f" {origin}" for origin in found if origin)
-    return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
-        f"base-uri 'none'; frame-ancestors 'none'; img-src 'self' data:{origins}; media-src 'self'{origins}"
-    )
+    return page(render(request, "oven/live.html", {"boot": boot(request), "version": settings.VERSION}))
 
 
 def boot(request: HttpRequest) -> dict[str, Any]:
