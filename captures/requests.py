@@ -131,11 +131,7 @@ class GrabRequest:
         return f"{name}_{width}x{height}_{format_}_{motion}_{settings.OVEN_RENDER_VERSION}_{self._digest()}"
 
     def _digest(self) -> str:
-        shape: dict[str, Any] = asdict(self)
-        if self.purpose is Purpose.GRAB:
-            del shape["purpose"]
-        if not self.formats:
-            del shape["formats"], shape["sizes"]
+        shape = self.as_json()
         if not self.animated:
             for field in ("duration_ms", "fps", "playback_fps", "quality"):
                 del shape[field]
@@ -143,7 +139,10 @@ class GrabRequest:
         return hashlib.sha256(json.dumps(shape, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """What is stored; what few ask for is left out where it was not."""
+        shape: dict[str, Any] = {**asdict(self), "formats": list(self.formats), "sizes": list(self.sizes)}
+        usual = {"purpose": Purpose.GRAB, "formats": [], "sizes": []}
+        return {name: value for name, value in shape.items() if name not in usual or value != usual[name]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GrabRequest:

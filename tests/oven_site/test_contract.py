@@ -23,6 +23,11 @@ ROUTES = {
     ("GET", "/status/{job_id}"): ("/status/none-12345678", 404),
     ("POST", "/grab"): ("/grab", 401),
     ("GET", "/grab/{format}/{width}/{height}/{piece}"): ("/grab/webp/1/1/orbit", 400),
+    ("GET", "/icon/{size}/{piece}"): ("/icon/128/orbit.png", 400),
+    ("GET", "/preview/{size}/{piece}"): ("/preview/1200x630/example.com.png", 400),
+    ("GET", "/app-screenshots/download/{piece}"): ("/app-screenshots/download/example.com", 400),
+    ("GET", "/app-screenshots/{preset}/{piece}"): ("/app-screenshots/x/orbit.png", 400),
+    ("GET", "/api/app-screenshots/{piece}"): ("/api/app-screenshots/orbit", 200),
     ("GET", "/grab-status"): ("/grab-status", 200),
     ("POST", "/grab-cleanup"): ("/grab-cleanup", 401),
     ("POST", "/grab-clear"): ("/grab-clear", 401),
@@ -38,7 +43,8 @@ ROUTES = {
     ("GET", "/bundle-status"): ("/bundle-status", 200),
 }
 # What else the site answers: pages for people, and files.
-OTHERS = {"", "sign-in", "live/grab", "live/state", "live/job/<str:public_id>/<str:action>"}
+OTHERS = {"app-screenshots", "gallery", "gallery/refresh"}
+OTHERS |= {"", "sign-in", "live/grab", "live/state", "live/job/<str:public_id>/<str:action>"}
 OTHERS |= {"files/<str:store>/<path:key>", "docs", "docs/openapi.json", "api-root"}
 
 rows = pytest.mark.parametrize(("method", "url", "status"), [(m, *answer) for (m, _), answer in ROUTES.items()])

@@ -143,5 +143,6 @@ def _summary(output: Path, file: File, result: CaptureResult) -> str:
     still = f", a still ({result.still_reason})" if stands else ""
     return (
         f"{output}: {file.format} {file.width}×{file.height}, {file.frames} frame{'s' * (file.frames != 1)}"
-        f"{still}, {file.path.stat().st_size / 1024:.0f} kB; {result.mode} mode, ready by {result.ready} at {result.ready_ms} ms"
+        f"{still}, {file.path.stat().st_size / 1024:.0f} kB; {result.mode} mode, "
+        f"ready by {result.ready} at {result.ready_ms} ms"
     )
