@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -76,7 +76,10 @@ def ask(
         again_of=again_of,
     )
     try:
-        return Asked(lifecycle.submit(grab))
+        with transaction.atomic():  # what was under way at the first look, and ended before the second, is seen here
+            if not skip_cache and (found := Grab.objects.cached(key)):
+                return Asked(found, cached=True)
+            return Asked(lifecycle.submit(grab))
     except IntegrityError:  # somebody asked for the same in this very moment
         active = Grab.objects.active_with(key) or Grab.objects.cached(key)
         if active is None:
