@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -62,13 +62,14 @@ def ask(
         return Asked(lifecycle.hasten(active), joined=True)
     counters.count("oven_cache_lookups", "grab", "miss")
     lifecycle.check_ceiling(Grab)
-    width, height = wish.to_spec().pixel_size
+    width, height = wish.outputs[0].pixel_size
     grab = Grab(
         public_id=new_id(wish.piece),
         piece=wish.piece,
         format=wish.format,
         out_width=width,
         out_height=height,
+        purpose=wish.purpose,
         capture_key=key,
         keep_id=keep_id[:80],
         source=source[:40],
@@ -78,7 +79,10 @@ def ask(
         again_of=again_of,
     )
     try:
-        return Asked(lifecycle.submit(grab))
+        with transaction.atomic():  # what was under way at the first look, and ended before the second, is seen here
+            if not skip_cache and (found := Grab.objects.cached(key)):
+                return Asked(found, cached=True)
+            return Asked(lifecycle.submit(grab))
     except IntegrityError:  # somebody asked for the same in this very moment
         active = Grab.objects.active_with(key) or Grab.objects.cached(key)
         if active is None:
@@ -94,7 +98,7 @@ def ask_again(grab: Grab, *, skip_cache: bool = False, user: Any = None) -> Aske
     )
 
 
-_COPIED = ("id", "piece", "format", "out_width", "out_height", "keep_id", "spec")
+_COPIED = ("id", "piece", "format", "out_width", "out_height", "purpose", "keep_id", "spec")
 
 
 def copies(grabs: QuerySet[Grab], *, skip_cache: bool) -> list[dict[str, Any]]:

@@ -71,6 +71,22 @@ def grab_record(grab: Grab, stage: str = "") -> dict[str, Any]:
     return record
 
 
+def outputs(grab: Grab) -> list[dict[str, Any]]:
+    """The files of a grab that was asked for several, as `POST /grab` answers them."""
+    return [
+        {
+            "format": output.format,
+            "width": output.width,
+            "height": output.height,
+            "url": output.artifact.url,
+            "bytes": output.artifact.bytes,
+            "sha256": output.artifact.sha256,
+        }
+        for output in grab.outputs.select_related("artifact")
+        if output.artifact
+    ]
+
+
 def progress_record(grab: Grab, live: dict[str, Any]) -> dict[str, Any]:
     return {
         "grabId": grab.public_id,

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from asgiref.sync import markcoroutinefunction
 from django.core.exceptions import RequestDataTooBig
@@ -14,19 +15,21 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=HttpResponseBase)
 MAX_BODY = 100 * 1024
-PAGES = ("admin", "sign-in", "static", "live")  # for people: ordinary Django behaviour; but /live itself is a probe
+PAGES = ("admin", "sign-in", "static", "live", "gallery")  # ordinary Django behaviour; but /live itself is a probe
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
     "Access-Control-Allow-Headers": "Content-Type, Authorization",
     "Access-Control-Expose-Headers": (
         "X-Grab-Id, X-Grab-Duration, X-Cache, X-Proxy, X-Oven-Status, X-Queue-Position, X-Estimated-Wait, "
-        "X-OG-Layout, X-OG-Generated, X-OG-Featured, X-Backdrop-Piece"
+        "X-OG-Layout, X-OG-Generated, X-OG-Featured, X-Backdrop-Piece, "
+        "X-Screenshot-Preset, X-Screenshot-Dimensions"
     ),
 }
 # First segments of the contract, answered in any case.
 SEGMENTS = {
     *("health", "status", "grab", "grab-status", "grab-cleanup", "grab-clear", "api", "docs", "files"),
+    *("icon", "preview", "app-screenshots"),
     *("bake", "bake-status", "bake-complete", "bake-incoming"),
     *("grab-ipfs", "keeps", "ipfs"),
     *("bundle-html", "bundle-prewarm", "bundle-status", "bundles"),
@@ -108,6 +111,15 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest("body", "body: a JSON object is needed.")
     return body
+
+
+def raw_segments(request: HttpRequest) -> int | None:
+    """Segments of the path as it was sent: a piece is one of them, its own slashes are sent as %2F."""
+    raw = getattr(request, "scope", {}).get("raw_path")
+    if not raw:
+        return None
+    path: str = raw.split(b"?")[0].decode("latin-1")
+    return len([part for part in path.strip("/").split("/") if unquote(part)])
 
 
 def with_cors(response: R) -> R:

@@ -219,6 +219,7 @@ OVEN_STEP_LIMIT_S = env.float("OVEN_STEP_LIMIT_S", default=8.0)
 OVEN_WAIT_S = env.float("OVEN_WAIT_S", default=90.0)  # a request waits this long for its grab
 OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500)
 OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0)  # a capture answers repeats for so long
+OVEN_ICON_DAYS = env.float("OVEN_ICON_DAYS", default=7.0)  # the same for icons, previews and store screenshots
 OVEN_RENDER_VERSION = env.str("OVEN_RENDER_VERSION", default="v1")
 
 # --- Cards ----------------------------------------------------------------------------------------------------------
