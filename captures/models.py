@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from captures.engine.spec import Format, Mode, Ready
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import public_url
-from oven_site.jobs.models import Job
+from oven_site.jobs.models import Job, list_indexes
 from oven_site.jobs.states import ACTIVE, State
 
 
@@ -30,7 +31,7 @@ class Grab(Job):
 
     kind: ClassVar[str] = "grab"
 
-    piece = models.CharField(max_length=2000, db_index=True)
+    piece = models.CharField(max_length=2000)
     format = models.CharField(max_length=4, choices=[(f.value, f.value) for f in Format])
     out_width = models.PositiveIntegerField()
     out_height = models.PositiveIntegerField()
@@ -57,7 +58,17 @@ class Grab(Job):
                 name="one_active_capture",
             )
         ]
-        indexes = [models.Index(fields=["capture_key", "state", "-id"], name="grab_cached")]
+        indexes = [
+            models.Index(fields=["capture_key", "state", "-id"], name="grab_cached"),
+            *list_indexes("grab", "state", "format", "error_code", "source", "still_reason", "mode", "lane"),
+            *list_indexes("grab", "piece", "blank")[:-1],
+        ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        new = self._state.adding
+        super().save(*args, **kwargs)
+        if new:
+            PieceName.note([self.piece])
 
     @property
     def title(self) -> str:
@@ -87,6 +98,22 @@ class Grab(Job):
             "duration": self.duration_ms,
             "spec": self.spec,
         }
+
+
+class PieceName(models.Model):
+    """Every name that was ever asked for, once: a search for a part of it need not read the grabs."""
+
+    name = models.CharField(max_length=2000, unique=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def note(cls, names: Iterable[str]) -> None:
+        cls.objects.bulk_create([cls(name=name) for name in sorted(set(names))], ignore_conflicts=True)
 
 
 class FrozenPiece(models.Model):

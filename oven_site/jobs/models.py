@@ -14,6 +14,16 @@ def default_max_attempts() -> int:
     return int(settings.OVEN_MAX_ATTEMPTS)
 
 
+def list_indexes(name: str, *fields: str, date: str = "created_at") -> list[models.Index]:
+    """One for each filter of a list that shows the newest first, and one for the list without a filter.
+
+    Each holds the filter, the list's order and the key: a page, its date filter and its count read nothing else.
+    """
+    order = (f"-{date}", "-id")
+    found = [models.Index(fields=[field, *order], name=f"{name}_{field[:18]}_list") for field in fields]
+    return [*found, models.Index(fields=order, name=f"{name}_list")]
+
+
 class Job(models.Model):
     """Base of every verb's row: what was asked for, how far it is, what came of it.
 
@@ -128,6 +138,7 @@ class Attempt(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = [models.UniqueConstraint(fields=["kind", "job_pk", "number"], name="one_row_an_attempt")]
+        indexes = list_indexes("attempt", "outcome", "error_code", "kind", date="started_at")
 
     def __str__(self) -> str:
         return f"{self.job_id} #{self.number}"
