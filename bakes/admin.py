@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 
 from bakes import jobs
 from bakes.models import Bake, Delivery, Site
-from oven_site.dashboard.admin import EXPORTS, ago, changelist_link, dialog, duration, model_link, picture, size
+from oven_site.dashboard.admin import EXPORTS, ago, changelist_link, dialog, duration, model_link, once, picture, size
 from oven_site.jobs.admin import JobAdmin, Refused
 from oven_site.jobs.models import Attempt
 from oven_site.jobs.states import State
@@ -112,6 +112,7 @@ class BakeAdmin(JobAdmin):
         return format_html('<a class="oven-link" href="{0}">{0}</a>', bake.video_url) if bake.video else "–"
 
     @display(description="See also")
+    @once
     def files(self, bake: Bake) -> SafeString:
         found = [
             (model_link(bake.video, "the video's file"), bake.video),
@@ -123,6 +124,7 @@ class BakeAdmin(JobAdmin):
         return format_html_join(" · ", "{}", ((link,) for link, there in found if there))
 
     @display(description="Messages")
+    @once
     def history(self, bake: Bake) -> SafeString:
         deliveries = list(bake.deliveries.order_by("-id"))
         tries = Attempt.objects.filter(kind=Delivery.kind, job_pk__in=[d.pk for d in deliveries]).order_by("number")

@@ -24,6 +24,7 @@ from oven_site.dashboard.admin import (
     changelist_link,
     dialog,
     model_link,
+    once,
     picture,
     size,
 )
@@ -123,6 +124,7 @@ class GrabAdmin(JobAdmin):
         return format_html('<a class="oven-link" href="{0}">{0}</a>', grab.cdn_url) if grab.cdn_url else "–"
 
     @display(description="See also")
+    @once
     def links(self, grab: Grab) -> SafeString:
         frozen = FrozenPiece.objects.filter(piece=grab.piece).first()
         found = [

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from oven_site.artifacts.models import Artifact
-from oven_site.dashboard.admin import HistoryAdmin, ago, model_link, picture, size
+from oven_site.dashboard.admin import HistoryAdmin, ago, model_link, once, picture, size
 from oven_site.dashboard.lists import MATCHES, starts_with
 
 FOLDERS = ("oven/grabs/", "tapes/", "bundles/")
@@ -67,6 +67,7 @@ class ArtifactAdmin(HistoryAdmin):
         return picture(artifact.url, artifact.url, artifact.mime, artifact.key, large)
 
     @display(description="Used by")
+    @once
     def users(self, artifact: Artifact) -> SafeString | str:
         """The rows of every kind that point to it, newest first."""
         links = [

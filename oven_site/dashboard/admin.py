@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
@@ -37,6 +38,7 @@ from oven_site.dashboard.lists import (
 )
 from oven_site.jobs.states import Lane, State
 
+T = TypeVar("T")
 CHIPS = {state: state.color for state in State}
 LANE_CHIPS = {lane: lane.color for lane in Lane}
 FLAG_CHIPS = {ADDITION: "success", CHANGE: "info", DELETION: "danger"}
@@ -75,7 +77,7 @@ class HistoryAdmin(Exporting):
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    list_per_page = 50
+    list_per_page = 25  # drawing a row takes longer than finding it
     list_defer: tuple[str, ...] = ()  # heavy fields that the list does not show
     search_keys: tuple[str, ...] = ()
     sortable_by: Any = ("when",)
@@ -167,6 +169,20 @@ class HistoryAdmin(Exporting):
         """After a dialog: the browser leaves for the list, where the message shows."""
         url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
         return HttpResponse(headers={"HX-Redirect": url})
+
+
+def once(panel: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
+    """For what a row's page shows: the theme asks for it several times, the database should be asked once."""
+
+    @functools.wraps(panel)
+    def kept(page: Any, row: Any) -> T:
+        name = f"_{panel.__name__}_panel"
+        if name not in row.__dict__:
+            row.__dict__[name] = panel(page, row)
+        found: T = row.__dict__[name]
+        return found
+
+    return kept
 
 
 def dialog(title: str, description: str, submit: str) -> ActionDialog:
@@ -276,7 +292,7 @@ class AuditAdmin(HistoryAdmin):
     search_keys = ("object_id", "object_repr")
     search_help_text = "Id, or how it begins; else a part of what was done, among the newest"
     date_hierarchy = "action_time"
-    list_select_related = ("user",)
+    list_select_related = ("user", "content_type")
     fields = ("when", "who", "flag", "kind", "what", "object_id", "message")
     readonly_fields = ("when", "who", "flag", "kind", "what", "message")
     export_more = ("user__username", "content_type__model")
@@ -295,7 +311,7 @@ class AuditAdmin(HistoryAdmin):
 
     @display(description="Kind")
     def kind(self, entry: LogEntry) -> str:
-        return ContentType.objects.get_for_id(entry.content_type_id).name if entry.content_type_id else "–"
+        return entry.content_type.name if entry.content_type else "–"
 
     @display(description="What")
     def what(self, entry: LogEntry) -> SafeString | str:

@@ -113,6 +113,7 @@ class JobAdmin(HistoryAdmin):
         return render_to_string("oven/admin/spans.html", {"spans": span_rows(job.spans)}) if job.spans else "–"
 
     @display(description=" ")
+    @once
     def attempts(self, job: Job) -> SafeString:
         rows = Attempt.objects.filter(kind=job.kind, job_pk=job.pk).order_by("-number")
         return format_html("{}", attempts_panel(list(rows)))
