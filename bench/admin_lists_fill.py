@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 PIECES = 20_000
 WORDS = ("roz", "orbit", "prism", "tiles", "wipe", "moon", "line", "box", "wave", "paint")
@@ -37,14 +37,12 @@ def _insert(cursor: Any, table: str, count: int, columns: dict[str, str]) -> Non
     """Without its indexes, which are made again afterwards."""
     indexes = _indexes(cursor, table)
     names, values = ", ".join(columns), ", ".join(columns.values())
-    with transaction.atomic():
-        for name, _ in indexes:
-            cursor.execute(f'DROP INDEX "{name}"')
-        cursor.execute(
-            f"INSERT INTO {table} ({names}) {_numbers(count)[0]} SELECT {values} FROM {_numbers(count)[1]}"
-        )
-        for _, definition in indexes:
-            cursor.execute(definition)
+    for name, _ in indexes:
+        cursor.execute(f'DROP INDEX "{name}"')
+    start, source = _numbers(count)
+    cursor.execute(f"INSERT INTO {table} ({names}) {start} SELECT {values} FROM {source}")
+    for _, definition in indexes:
+        cursor.execute(definition)
 
 
 def _indexes(cursor: Any, table: str) -> list[tuple[str, str]]:
@@ -102,7 +100,7 @@ def _public_id() -> str:
 
 
 def artifact() -> dict[str, str]:
-    mime = _often((5, "image/png"), (7, "image/gif"), (2_000, "video/mp4"), (1, "image/webp"))
+    mime = _often((2_000, "video/mp4"), (5, "image/png"), (7, "image/gif"), (1, "image/webp"))
     return {
         "id": "n",
         "store": _often((50, "blobs"), (1, "art")),
@@ -146,7 +144,7 @@ def grab(rows: int) -> dict[str, str]:
         "error_message": f"CASE WHEN {failed} THEN 'The page did not answer in time.' ELSE '' END",
         "spans": _json(SPANS),
         "piece": piece(),
-        "format": _often((5, "png"), (7, "gif"), (2_000, "mp4"), (1, "webp")),
+        "format": _often((2_000, "mp4"), (5, "png"), (7, "gif"), (1, "webp")),
         "out_width": "512",
         "out_height": "512",
         "capture_key": f"{piece()} || '_512x512_webp_anim_v1_' || n",

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from oven_site.artifacts.stores import public_url
-from oven_site.dashboard.admin import CHIPS, LANE_CHIPS, HistoryAdmin, ago, dialog, duration, model_link
+from oven_site.dashboard.admin import CHIPS, LANE_CHIPS, HistoryAdmin, ago, dialog, duration, model_link, once
 from oven_site.jobs import lifecycle, registry
 from oven_site.jobs.models import Attempt, BulkAction, Job
 from oven_site.jobs.states import State
