@@ -13,7 +13,7 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from django.contrib.admin.filters import AllValuesFieldListFilter
+from django.contrib.admin.filters import AllValuesFieldListFilter, BooleanFieldListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.paginator import Paginator
 from django.db import connections
@@ -167,6 +167,17 @@ class SeenValuesFilter(AllValuesFieldListFilter):
             yield {**choice, "display": choice["display"] or "none"}
 
 
+class FlagFilter(BooleanFieldListFilter):
+    """Yes and no, asked in a way that SQLite answers from an index (to it, `WHERE flag` is any expression)."""
+
+    horizontal = True
+
+    def queryset(self, request: HttpRequest, rows: Any) -> Any:
+        if self.lookup_val not in ("0", "1"):
+            return super().queryset(request, rows)
+        return rows.filter(**{f"{self.field_path}__in": [self.lookup_val == "1"]})
+
+
 def seen_values(model: type[Model], name: str, using: str = "default") -> list[Any]:
     """The different values of a field, in order, by one step in its index for each."""
     connection = connections[using]
@@ -215,12 +226,12 @@ def matching_keys(model: type[Model], names: tuple[str, ...], text: str) -> set[
 
 
 def cheap_filters(model: type[Model], filters: Any) -> list[Any]:
-    """Fields whose filter would read the whole table for its values offer what their index holds."""
-    return [(name, SeenValuesFilter) if isinstance(name, str) and _free(model, name) else name for name in filters]
+    """With those that go by an index in place of those that would read the whole table."""
+    return [_cheap(model, name) if isinstance(name, str) and "__" not in name else name for name in filters]
 
 
-def _free(model: type[Model], name: str) -> bool:
-    if "__" in name:
-        return False
+def _cheap(model: type[Model], name: str) -> Any:
     field: Any = model._meta.get_field(name)
-    return not (field.choices or field.is_relation or isinstance(field, BooleanField | DateField))
+    if isinstance(field, BooleanField):
+        return name, FlagFilter
+    return name if field.choices or field.is_relation or isinstance(field, DateField) else (name, SeenValuesFilter)
