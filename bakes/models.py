@@ -76,6 +76,7 @@ class Bake(Job):
         indexes = [
             models.Index(fields=["code", "-id"], name="bake_newest"),
             *list_indexes("bake", "state", "site", "error_code", "source", "sound", "lane"),
+            *list_indexes("bake", "state", "source", "error_code", date="ended_at"),
         ]
 
     def on_end(self) -> None:

@@ -123,7 +123,10 @@ class Bundle(Job):
                 fields=["capture_key"], condition=models.Q(state__in=ACTIVE_STATES), name="one_active_bundle"
             )
         ]
-        indexes = list_indexes("bundle", "state", "error_code", "source", "piece")
+        indexes = [
+            *list_indexes("bundle", "state", "error_code", "source", "piece"),
+            *list_indexes("bundle", "state", "source", "error_code", date="ended_at"),
+        ]
 
     @property
     def title(self) -> str:

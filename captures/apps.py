@@ -20,6 +20,7 @@ class CapturesConfig(AppConfig):
                 time_limit_s=150,
                 related=("artifact",),
                 named="piece",
+                names="captures.jobs.pieces_with",
                 copies="captures.jobs.copies",
                 housekeep="captures.jobs.housekeep",
             )

@@ -25,6 +25,12 @@ class GrabQuerySet(models.QuerySet["Grab"]):
     def active_with(self, capture_key: str) -> Grab | None:
         return self.filter(capture_key=capture_key, state__in=ACTIVE).first()
 
+    def bulk_create(self, objs: Iterable[Grab], *args: Any, **kwargs: Any) -> list[Grab]:
+        grabs = list(objs)
+        made = super().bulk_create(grabs, *args, **kwargs)
+        PieceName.note(grab.piece for grab in grabs)
+        return made
+
 
 class Grab(Job):
     """One capture of one piece. `width`, `height` are CSS pixels, `out_width`, `out_height` those of the file."""
@@ -62,6 +68,7 @@ class Grab(Job):
             models.Index(fields=["capture_key", "state", "-id"], name="grab_cached"),
             *list_indexes("grab", "state", "format", "error_code", "source", "still_reason", "mode", "lane"),
             *list_indexes("grab", "piece", "blank")[:-1],
+            *list_indexes("grab", "state", "source", "error_code", date="ended_at"),
         ]
 
     def save(self, *args: Any, **kwargs: Any) -> None:

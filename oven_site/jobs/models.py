@@ -20,8 +20,9 @@ def list_indexes(name: str, *fields: str, date: str = "created_at") -> list[mode
     Each holds the filter, the list's order and the key: a page, its date filter and its count read nothing else.
     """
     order = (f"-{date}", "-id")
-    found = [models.Index(fields=[field, *order], name=f"{name}_{field[:18]}_list") for field in fields]
-    return [*found, models.Index(fields=order, name=f"{name}_list")]
+    what = "ended" if date == "ended_at" else "list"
+    found = [models.Index(fields=[field, *order], name=f"{name}_{field[:18]}_{what}") for field in fields]
+    return [*found, models.Index(fields=order, name=f"{name}_{what}")]
 
 
 class Job(models.Model):
