@@ -77,7 +77,7 @@ class HistoryAdmin(Exporting):
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    list_per_page = 25  # drawing a row takes longer than finding it
+    list_per_page = 20  # drawing a row takes longer than finding it
     list_defer: tuple[str, ...] = ()  # heavy fields that the list does not show
     search_keys: tuple[str, ...] = ()
     sortable_by: Any = ("when",)

@@ -74,6 +74,14 @@ class HistoryChangeList(ChangeList):
         """Nobody can ask for an order that no index holds."""
         return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
 
+    def get_ordering_field_columns(self) -> Any:
+        """Asked for again with every row."""
+        return self._ordering_columns
+
+    @cached_property
+    def _ordering_columns(self) -> Any:
+        return super().get_ordering_field_columns()
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if self.show_all and self.can_show_all:
