@@ -8,13 +8,13 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from bakes import jobs
 from bakes.models import Bake, Delivery, Site
-from oven_site.dashboard.admin import ago, dialog, duration, model_link, picture, size
+from oven_site.dashboard.admin import EXPORTS, ago, changelist_link, dialog, duration, model_link, once, picture, size
 from oven_site.jobs.admin import JobAdmin, Refused
 from oven_site.jobs.models import Attempt
 from oven_site.jobs.states import State
@@ -33,16 +33,21 @@ class BakeAdmin(JobAdmin):
     )
     list_display_links = ("name",)
     list_filter = ("state", "site", "error_code", "source", "sound", "lane")
-    search_fields = ("code", "slug", "public_id", "mongo_id")
-    search_help_text = "Code, slug, id or the site's id"
+    search_fields = ("code", "slug")
+    search_keys = ("code", "slug", "public_id", "mongo_id")
+    search_help_text = "Code, slug, id or the site's id, or how they begin"
     date_hierarchy = "created_at"
     list_select_related = ("video", "thumbnail")
-    actions = ("again", "replay", "cancel")
+    actions = ("again", "replay", "cancel", *EXPORTS)
+    export_more = ("video__key", "video__bytes", "thumbnail__key", "requested_by__username")
     actions_row = ("again_row", "replay_row", "cancel_row")
     actions_detail = ("again_row", "replay_row", "cancel_row")
     fieldsets = (
         (None, {"fields": ("player", "code", "slug", "state", "site", "error")}),
-        ("What came of it", {"fields": ("pixels", "length", "sound", "weight", "video_link", "spans_panel")}),
+        (
+            "What came of it",
+            {"fields": ("pixels", "length", "sound", "weight", "video_link", "files", "spans_panel")},
+        ),
         ("The site", {"fields": ("site_status", "site_details", "site_at", "history")}),
         (
             "Record",
@@ -56,7 +61,7 @@ class BakeAdmin(JobAdmin):
         ("Attempts", {"fields": ("attempts",)}),
     )
     readonly_fields = (
-        *("player", "error", "pixels", "length", "weight", "video_link", "spans_panel"),
+        *("player", "error", "pixels", "length", "weight", "video_link", "files", "spans_panel"),
         *("history", "again_link", "attempts"),
     )
 
@@ -106,7 +111,20 @@ class BakeAdmin(JobAdmin):
     def video_link(self, bake: Bake) -> SafeString | str:
         return format_html('<a class="oven-link" href="{0}">{0}</a>', bake.video_url) if bake.video else "–"
 
+    @display(description="See also")
+    @once
+    def files(self, bake: Bake) -> SafeString:
+        found = [
+            (model_link(bake.video, "the video's file"), bake.video),
+            (model_link(bake.thumbnail, "the thumbnail's file"), bake.thumbnail),
+            (changelist_link(Delivery, "its messages", bake__id__exact=bake.pk), True),
+            (changelist_link(Attempt, "its attempts", q=bake.public_id), bake.attempt),
+            (changelist_link(Bake, "bakes of the same tape", q=bake.code), True),
+        ]
+        return format_html_join(" · ", "{}", ((link,) for link, there in found if there))
+
     @display(description="Messages")
+    @once
     def history(self, bake: Bake) -> SafeString:
         deliveries = list(bake.deliveries.order_by("-id"))
         tries = Attempt.objects.filter(kind=Delivery.kind, job_pk__in=[d.pk for d in deliveries]).order_by("number")
@@ -160,11 +178,13 @@ class DeliveryAdmin(JobAdmin):
     list_display = ("bake_link", "event", "state_chip", "status", "attempt", "outcome", "next_try", "when")
     list_display_links = ("event",)
     list_filter = ("state", "event", "status", "error_code", "source")
-    search_fields = ("bake__code", "public_id", "message_id", "url")
-    search_help_text = "Code, id or address"
+    search_fields = ("url",)
+    search_keys = ("bake__code", "public_id", "message_id")
+    search_help_text = "A tape's code or an id, or how they begin; else a part of a recent address"
     date_hierarchy = "created_at"
     list_select_related = ("bake",)
-    actions = ("replay", "cancel")
+    actions = ("replay", "cancel", *EXPORTS)
+    export_more = ("bake__code",)
     actions_row = ("replay_row", "cancel_row")
     actions_detail = ("replay_row", "cancel_row")
     fields = (

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from oven_site.artifacts.models import Artifact
 from oven_site.jobs import lifecycle
-from oven_site.jobs.models import Job
+from oven_site.jobs.models import Job, list_indexes
 from oven_site.jobs.states import RUNNING, Lane, State
 
 URL_CHARS = 2000
@@ -47,8 +47,8 @@ class Bake(Job):
     kind: ClassVar[str] = "bake"
 
     code = models.CharField(max_length=64, db_index=True, help_text="The tape's; names its files.")
-    slug = models.CharField(max_length=200)
-    mongo_id = models.CharField("site's id", max_length=64)
+    slug = models.CharField(max_length=200, db_index=True)
+    mongo_id = models.CharField("site's id", max_length=64, db_index=True)
     zip_url = models.CharField("tape", max_length=URL_CHARS)
     callback_url = models.CharField("callback", max_length=URL_CHARS)
     again_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="again")
@@ -73,7 +73,11 @@ class Bake(Job):
                 fields=["code"], condition=models.Q(state__in=[str(s) for s in RUNNING]), name="one_running_bake"
             )
         ]
-        indexes = [models.Index(fields=["code", "-id"], name="bake_newest")]
+        indexes = [
+            models.Index(fields=["code", "-id"], name="bake_newest"),
+            *list_indexes("bake", "state", "site", "error_code", "source", "sound", "lane"),
+            *list_indexes("bake", "state", "source", "error_code", date="ended_at"),
+        ]
 
     def on_end(self) -> None:
         """The site is told of every end but one: a bake that a newer one of the same tape has replaced."""
@@ -135,7 +139,7 @@ class Delivery(Job):
     bake = models.ForeignKey(Bake, on_delete=models.CASCADE, related_name="deliveries")
     url = models.CharField(max_length=URL_CHARS)
     event = models.CharField(max_length=20, choices=[("bake.completed", "Completed"), ("bake.failed", "Failed")])
-    message_id = models.CharField(max_length=40, help_text="The same for every try and replay.")
+    message_id = models.CharField(max_length=40, db_index=True, help_text="The same for every try and replay.")
     payload = models.JSONField(help_text="Without the secret, which is added when it is sent.")
     replay_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replays")
     status = models.PositiveSmallIntegerField("HTTP status", null=True, blank=True)
@@ -143,6 +147,7 @@ class Delivery(Job):
 
     class Meta(Job.Meta):
         verbose_name_plural = "deliveries"
+        indexes = list_indexes("delivery", "state", "event", "status", "error_code", "source")
 
     def on_end(self) -> None:
         """An accepted message ends the bake, unless the site has reported its end already; a lost one is an alert."""

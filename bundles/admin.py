@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 
 from bundles import jobs
 from bundles.models import Bundle, CoreBuild
-from oven_site.dashboard.admin import audit, dialog, model_link, picture, size
+from oven_site.dashboard.admin import EXPORTS, audit, changelist_link, dialog, model_link, picture, size
 from oven_site.jobs.admin import JobAdmin, Refused
 
 AGAIN = dialog("Bundle again?", "It is made anew, and takes the place of the cached one.", "Bundle again")
@@ -28,15 +28,18 @@ class CoreBuildAdmin(JobAdmin):
     list_display = ("thumb", "name", "state_chip", "service", "files", "raw", "minified", "packed", "took", "when")
     list_display_links = ("name",)
     list_filter = ("state", "error_code", "source")
-    search_fields = ("public_id", "version", "key")
+    search_fields = ("version", "key")
+    search_keys = ("public_id",)
     search_help_text = "Version, id or key"
     date_hierarchy = "created_at"
-    actions = ("cancel",)
+    actions = ("cancel", *EXPORTS)
+    list_defer = ("table", "warnings")
+    export_hidden = ("table",)
     actions_list = ("prewarm",)
     actions_row = ("cancel_row",)
     actions_detail = ("cancel_row",)
     fieldsets = (
-        (None, {"fields": ("large", "version", "state", "service", "error")}),
+        (None, {"fields": ("large", "version", "state", "service", "error", "bundled")}),
         ("What came of it", {"fields": ("files", "raw", "minified", "packed", "build_ms", "spans_panel", "notes")}),
         ("Files", {"fields": ("files_panel",)}),
         (
@@ -46,7 +49,7 @@ class CoreBuildAdmin(JobAdmin):
         ("Attempts", {"fields": ("attempts",)}),
     )
     readonly_fields = (
-        *("large", "service", "error", "raw", "minified", "packed"),
+        *("large", "service", "error", "bundled", "raw", "minified", "packed"),
         *("spans_panel", "notes", "files_panel", "attempts"),
     )
 
@@ -72,6 +75,10 @@ class CoreBuildAdmin(JobAdmin):
     @display(description="In service", boolean=True)
     def service(self, build: CoreBuild) -> bool:
         return build == self._in_service
+
+    @display(description="See also")
+    def bundled(self, build: CoreBuild) -> SafeString:
+        return changelist_link(Bundle, "bundles made with it", core__id__exact=build.pk)
 
     @display(description="Written", ordering="raw_bytes")
     def raw(self, build: CoreBuild) -> str:
@@ -122,11 +129,15 @@ class BundleAdmin(JobAdmin):
     list_display = ("thumb", "name", "state_chip", "outcome", "source", "took", "weight", "hits", "links", "when")
     list_display_links = ("name",)
     list_filter = ("state", "error_code", "source")
-    search_fields = ("piece", "public_id", "filename", "capture_key")
-    search_help_text = "Piece, id or file name"
+    search_fields = ("piece", "filename")
+    search_keys = ("piece", "public_id", "capture_key")
+    search_help_text = "Piece or id, or how they begin; else a part of a recent name"
     date_hierarchy = "created_at"
     list_select_related = ("artifact",)
-    actions = ("again", "cancel")
+    actions = ("again", "cancel", *EXPORTS)
+    list_defer = ("source_code", "messages")
+    export_more = ("artifact__key", "artifact__bytes", "core__version", "requested_by__username")
+    export_hidden = ("source_code",)
     actions_row = ("again_row", "cancel_row")
     actions_detail = ("open_it", "again_row", "cancel_row")
     fieldsets = (
@@ -135,11 +146,14 @@ class BundleAdmin(JobAdmin):
             "What came of it",
             {"fields": ("filename", "weight", "file_count", "dep_count", "author_handle", "pack_date")},
         ),
-        ("", {"fields": ("core_link", "hits", "notes", "steps", "spans_panel")}),
+        ("", {"fields": ("core_link", "file_link", "hits", "notes", "steps", "spans_panel")}),
         ("Record", {"fields": ("public_id", "key", "capture_key", "spec", "source", "requested_by", "expires_at")}),
         ("Attempts", {"fields": ("attempts",)}),
     )
-    readonly_fields = ("large", "error", "links", "weight", "core_link", "notes", "steps", "spans_panel", "attempts")
+    readonly_fields = (
+        *("large", "error", "links", "weight", "core_link", "file_link"),
+        *("notes", "steps", "spans_panel", "attempts"),
+    )
 
     @display(description="")
     def thumb(self, bundle: Bundle) -> SafeString:
@@ -175,6 +189,10 @@ class BundleAdmin(JobAdmin):
     @display(description="Runtime")
     def core_link(self, bundle: Bundle) -> SafeString | str:
         return model_link(bundle.core, bundle.core.version if bundle.core else "")
+
+    @display(description="File")
+    def file_link(self, bundle: Bundle) -> SafeString | str:
+        return model_link(bundle.artifact)
 
     @display(description="Notes")
     def notes(self, bundle: Bundle) -> str:

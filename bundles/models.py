@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import public_url
-from oven_site.jobs.models import Job
+from oven_site.jobs.models import Job, list_indexes
 from oven_site.jobs.states import ACTIVE, State
 
 ACTIVE_STATES = [str(state) for state in ACTIVE]
@@ -52,6 +52,7 @@ class CoreBuild(Job):
                 fields=["tree"], condition=models.Q(state__in=ACTIVE_STATES), name="one_active_core"
             )
         ]
+        indexes = list_indexes("core", "state", "error_code", "source")
 
     @property
     def title(self) -> str:
@@ -122,7 +123,11 @@ class Bundle(Job):
                 fields=["capture_key"], condition=models.Q(state__in=ACTIVE_STATES), name="one_active_bundle"
             )
         ]
-        indexes = [models.Index(fields=["poster"], name="bundle_poster")]  # who names a file, before it is deleted
+        indexes = [
+            *list_indexes("bundle", "state", "error_code", "source", "piece"),
+            *list_indexes("bundle", "state", "source", "error_code", date="ended_at"),
+            models.Index(fields=["poster"], name="bundle_poster"),  # who names a file, before it is deleted
+        ]
 
     @property
     def title(self) -> str:

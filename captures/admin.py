@@ -19,8 +19,22 @@ from captures.keeps.admin import KeepAdmin, PinAdmin
 from captures.models import FrozenPiece, Grab, ScreenshotPreset
 from captures.requests import check_piece
 from oven_site.contract import BadRequest
-from oven_site.dashboard.admin import CappedPaginator, ago, audit, dialog, picture, size
+from oven_site.dashboard.admin import (
+    EXPORTS,
+    CappedPaginator,
+    Exporting,
+    ago,
+    audit,
+    changelist_link,
+    dialog,
+    model_link,
+    once,
+    picture,
+    size,
+)
+from oven_site.dashboard.lists import InOrder
 from oven_site.jobs.admin import JobAdmin, Refused
+from oven_site.jobs.models import Attempt
 
 __all__ = ["CardAdmin", "FrozenPieceAdmin", "GrabAdmin", "KeepAdmin", "PinAdmin"]
 
@@ -29,6 +43,7 @@ RECORD_FIELDS = (
     *("public_id", "capture_key", "purpose", "source", "lane", "requested_by", "again_link", "attempt", "worker"),
     *("created_at", "started_at", "ended_at", "expires_at"),
 )
+MOST_NAMES = 2_000  # that grabs are looked up by; of more, the grabs themselves are read
 AGAIN = dialog("Grab again?", "A new row is made; a capture still in the cache answers at once.", "Grab again")
 ANEW = dialog(
     "Capture anew?", "The piece is captured without the cache, and replaces what is cached.", "Capture anew"
@@ -42,23 +57,37 @@ class GrabAdmin(JobAdmin):
     list_display = ("thumb", "name", "state_chip", "outcome", "lane_chip", "source", "took", "weight", "when")
     list_display_links = ("name",)
     list_filter = ("state", "purpose", "format", "error_code", "source", "still_reason", "mode", "lane", "blank")
-    search_fields = ("piece", "public_id", "capture_key")
-    search_help_text = "Piece, id or capture key"
+    search_fields = ("piece",)
+    search_keys = ("public_id", "capture_key")
+    search_help_text = "A part of a piece's name, an id or a capture key"
     date_hierarchy = "created_at"
     list_select_related = ("artifact",)
-    actions = ("again", "again_without_cache", "pin", "cancel")
+    actions = ("again", "again_without_cache", "pin", "cancel", *EXPORTS)
+    export_more = ("artifact__key", "artifact__bytes", "requested_by__username")
     actions_row = ("again_row", "again_without_cache_row", "pin_row", "cancel_row")
     actions_detail = ("again_row", "again_without_cache_row", "pin_row", "cancel_row")
     fieldsets = (
-        (None, {"fields": ("large", "piece", "state", "error", "link", "ipfs_cid", "requested")}),
+        (None, {"fields": ("large", "piece", "state", "error", "link", "ipfs_cid", "requested", "links")}),
         ("What came of it", {"fields": RESULT_FIELDS}),
         ("Record", {"fields": RECORD_FIELDS}),
         ("Attempts", {"fields": ("attempts",)}),
     )
     readonly_fields = (
-        *("large", "state", "error", "link", "requested"),
+        *("large", "state", "error", "link", "requested", "links"),
         *("files", "pixels", "weight", "spans_panel", "again_link", "attempts"),
     )
+
+    def search(self, rows: QuerySet[Grab], text: str) -> QuerySet[Grab] | None:
+        """By a whole id or key, else by names that hold the text, else by how ids and keys begin."""
+        if exact := jobs.with_key(text):
+            return rows.filter(pk__in=exact)
+        names = jobs.pieces_with(text, MOST_NAMES + 1)
+        if len(names) > MOST_NAMES:
+            return None
+        return rows.filter(piece__in=names) if names else super().search(rows, text)
+
+    def search_in_order(self, rows: QuerySet[Grab], text: str) -> QuerySet[Grab]:
+        return rows.alias(_piece=InOrder("piece")).filter(_piece__icontains=text)
 
     # --- columns ---
 
@@ -100,6 +129,19 @@ class GrabAdmin(JobAdmin):
     @display(description="Address")
     def link(self, grab: Grab) -> SafeString | str:
         return format_html('<a class="oven-link" href="{0}">{0}</a>', grab.cdn_url) if grab.cdn_url else "–"
+
+    @display(description="See also")
+    @once
+    def links(self, grab: Grab) -> SafeString:
+        frozen = FrozenPiece.objects.filter(piece=grab.piece).first()
+        found = [
+            (model_link(grab.artifact, "its file"), grab.artifact),
+            (changelist_link(Attempt, "its attempts", q=grab.public_id), grab.attempt),
+            (model_link(frozen, "its entry on the frozen list"), frozen),
+            (changelist_link(Grab, "grabs of the same picture", q=grab.capture_key), True),
+            (changelist_link(Grab, "grabs that repeat it", again_of__id__exact=grab.pk), True),
+        ]
+        return format_html_join(" · ", "{}", ((link,) for link, there in found if there))
 
     @display(description="Asked for")
     def requested(self, grab: Grab) -> str:
@@ -184,15 +226,19 @@ class ScreenshotPresetAdmin(ModelAdmin):
 
 
 @admin.register(FrozenPiece)
-class FrozenPieceAdmin(ModelAdmin):
+class FrozenPieceAdmin(Exporting):
     """Adding a row freezes a piece; the unfreeze action takes it off the list."""
 
     paginator = CappedPaginator
-    list_display = ("thumb", "piece", "reason_chip", "error", "attempts", "first", "last")
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ("piece", "last")
+    list_display = ("thumb", "piece", "reason_chip", "error", "attempts", "first", "last", "latest")
     list_display_links = ("piece",)
     list_filter = ("reason",)
     search_fields = ("piece", "error")
-    actions = ("unfreeze", "unfreeze_and_grab")
+    list_select_related = ("grab",)
+    actions = ("unfreeze", "unfreeze_and_grab", *EXPORTS)
     actions_row = ("unfreeze_row",)
     fields = ("piece", "error")
 
@@ -218,6 +264,10 @@ class FrozenPieceAdmin(ModelAdmin):
     @display(description="")
     def thumb(self, entry: FrozenPiece) -> SafeString:
         return picture(entry.preview_url, entry.preview_url, "image/webp", entry.piece)
+
+    @display(description="Grab")
+    def latest(self, entry: FrozenPiece) -> SafeString | str:
+        return model_link(entry.grab, "latest")
 
     @display(description="First seen", ordering="first_detected")
     def first(self, entry: FrozenPiece) -> SafeString | str:

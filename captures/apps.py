@@ -10,6 +10,7 @@ GRAB: dict[str, Any] = {
     "time_limit_s": 150,
     "related": ("artifact",),
     "named": "piece",
+    "names": "captures.jobs.pieces_with",
     "copies": "captures.jobs.copies",
     "housekeep": "captures.jobs.housekeep",
     "protect": "captures.jobs.retained",

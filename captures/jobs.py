@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from captures.engine.spec import CaptureResult, Format
 from captures.keeps.models import protected_artifacts
-from captures.models import FrozenPiece, Grab
+from captures.models import FrozenPiece, Grab, PieceName
 from captures.requests import GrabRequest, slug
 from oven_site.artifacts import stores
 from oven_site.health import counters
@@ -119,6 +119,26 @@ def _copy(row: dict[str, Any]) -> dict[str, Any]:
 
 def new_id(piece: str) -> str:
     return f"{slug(piece)}-{secrets.token_hex(4)}"
+
+
+# --- looking for pieces ---------------------------------------------------------------------------------------------
+
+
+def known_pieces(prefix: str, limit: int = 20) -> list[str]:
+    """Names that were asked for and begin so, in any case: for completion."""
+    found = PieceName.objects.filter(name__istartswith=prefix.strip())
+    return list(found.order_by("name").values_list("name", flat=True)[:limit])
+
+
+def pieces_with(text: str, limit: int) -> list[str]:
+    """Names that were asked for and hold the text, in any case."""
+    return list(PieceName.objects.filter(name__icontains=text).order_by().values_list("name", flat=True)[:limit])
+
+
+def with_key(text: str, limit: int = 5_000) -> list[int]:
+    """Keys of the grabs with exactly this id or capture key."""
+    by_id = Grab.objects.filter(public_id=text).order_by().values_list("pk", flat=True)
+    return list(by_id) or list(Grab.objects.filter(capture_key=text).order_by().values_list("pk", flat=True)[:limit])
 
 
 # --- frozen pieces --------------------------------------------------------------------------------------------------

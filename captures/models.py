@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from captures.keeps.models import CID_CHARS, release
 from captures.purpose import Purpose
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import public_url
-from oven_site.jobs.models import Job
+from oven_site.jobs.models import Job, list_indexes
 from oven_site.jobs.states import ACTIVE, State
 
 SIDES = (32, 8192)
@@ -33,13 +34,19 @@ class GrabQuerySet(models.QuerySet["Grab"]):
     def active_with(self, capture_key: str) -> Grab | None:
         return self.filter(capture_key=capture_key, state__in=ACTIVE).first()
 
+    def bulk_create(self, objs: Iterable[Grab], *args: Any, **kwargs: Any) -> list[Grab]:
+        grabs = list(objs)
+        made = super().bulk_create(grabs, *args, **kwargs)
+        PieceName.note(grab.piece for grab in grabs)
+        return made
+
 
 class Grab(Job):
     """One capture of one piece. `width`, `height` are CSS pixels, `out_width`, `out_height` those of the file."""
 
     kind: ClassVar[str] = "grab"
 
-    piece = models.CharField(max_length=2000, db_index=True)
+    piece = models.CharField(max_length=2000)
     format = models.CharField(max_length=4, choices=[(f.value, f.value) for f in Format])
     out_width = models.PositiveIntegerField()
     out_height = models.PositiveIntegerField()
@@ -71,10 +78,20 @@ class Grab(Job):
         indexes = [
             models.Index(fields=["capture_key", "state", "-id"], name="grab_cached"),
             models.Index(fields=["poster"], name="grab_poster"),  # who names a file, before it is deleted
-            models.Index(fields=["purpose", "state", "-id"], name="grab_purpose"),
+            *list_indexes("grab", "state", "format", "error_code", "source", "still_reason", "mode", "lane"),
+            *list_indexes("grab", "piece", "blank")[:-1],
+            *list_indexes("grab", "purpose")[:-1],
+            *list_indexes("grab", "state", "source", "error_code", date="ended_at"),
+            models.Index(fields=["purpose", "state", "-id"], name="grab_purpose_state"),
         ]
 
     made: list[GrabOutput] | None = None  # by the attempt that is about to finish
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        new = self._state.adding
+        super().save(*args, **kwargs)
+        if new:
+            PieceName.note([self.piece])
 
     def on_end(self) -> None:
         """The files of a capture for several are published with it, or not at all; pins that wait for it are due."""
@@ -150,6 +167,22 @@ class GrabOutput(models.Model):
         grab.artifact, grab.format = self.artifact, self.format
         grab.out_width, grab.out_height = self.width, self.height
         return grab
+
+
+class PieceName(models.Model):
+    """Every name that was ever asked for, once: a search for a part of it need not read the grabs."""
+
+    name = models.CharField(max_length=2000, unique=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def note(cls, names: Iterable[str]) -> None:
+        cls.objects.bulk_create([cls(name=name) for name in sorted(set(names))], ignore_conflicts=True)
 
 
 class FrozenPiece(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oven_site.settings")
@@ -14,6 +15,7 @@ django_application = get_asgi_application()
 
 from django.urls import re_path  # noqa: E402
 
+from oven_site import urls  # noqa: E402, F401 - loads every page now, not with the first request
 from oven_site.live.consumers import ContractConsumer, LiveConsumer  # noqa: E402
 
 application = ProtocolTypeRouter(
@@ -30,3 +32,5 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+gc.collect()
+gc.freeze()  # what is loaded stays: no request pays for looking through it again

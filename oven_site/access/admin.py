@@ -6,13 +6,15 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
 from django.http import HttpRequest
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from oven_site.access.models import ApiToken, Scope
+from oven_site.dashboard.admin import EXPORTS, Exporting, ago, changelist_link
 
 
 class ApiTokenForm(forms.ModelForm):
@@ -24,10 +26,27 @@ class ApiTokenForm(forms.ModelForm):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(ModelAdmin):
+class ApiTokenAdmin(Exporting):
     form = ApiTokenForm
-    list_display = ("name", "hint", "scope_list", "created_by", "created_at", "expires_at", "last_used_at")
-    search_fields = ("name",)
+    list_display = ("name", "hint", "scope_list", "chip", "created_by", "created_at", "expires_at", "used", "acts")
+    list_select_related = ("created_by",)
+    list_filter = ("created_at", "expires_at")
+    date_hierarchy = "created_at"
+    search_fields = ("name", "hint")
+    actions = EXPORTS
+    export_hidden = ("digest",)
+
+    @display(description="State", label={"valid": "success", "expired": "danger"})
+    def chip(self, token: ApiToken) -> tuple[str, str]:
+        return ("expired", "Expired") if token.expired else ("valid", "Valid")
+
+    @display(description="Last used", ordering="last_used_at")
+    def used(self, token: ApiToken) -> SafeString | str:
+        return ago(token.last_used_at)
+
+    @display(description="What it did")
+    def acts(self, token: ApiToken) -> SafeString:
+        return changelist_link(LogEntry, "Audit", user__username=f"token:{token.name}"[:150])
 
     @display(description="Scopes")
     def scope_list(self, token: ApiToken) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from django.db import models
 
+from oven_site.jobs.models import list_indexes
+
 
 class Artifact(models.Model):
     """A finished file. The row is written after the bytes are in place."""
 
     store = models.CharField(max_length=8, default="art")
-    key = models.CharField(max_length=300)
+    key = models.CharField(max_length=300, db_index=True)
     mime = models.CharField("type", max_length=40)
     bytes = models.PositiveBigIntegerField()
-    sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64, db_index=True)
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     frames = models.PositiveIntegerField(null=True, blank=True)
@@ -22,6 +24,7 @@ class Artifact(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = [models.UniqueConstraint(fields=["store", "key"], name="one_row_a_file")]
+        indexes = list_indexes("artifact", "store", "mime")
 
     def __str__(self) -> str:
         return self.key

@@ -2,55 +2,134 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
+from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from oven_site.dashboard import exports
+from oven_site.dashboard.audit import EACH as AUDIT_EACH
+from oven_site.dashboard.audit import audit as audit
+from oven_site.dashboard.lists import CappedPaginator as CappedPaginator
+from oven_site.dashboard.lists import (
+    GlancingPaginator,
+    HistoryChangeList,
+    InOrder,
+    cheap_filters,
+    matching_keys,
+    seen_values,
+)
 from oven_site.jobs.states import Lane, State
 
+T = TypeVar("T")
 CHIPS = {state: state.color for state in State}
 LANE_CHIPS = {lane: lane.color for lane in Lane}
-COUNT_CEILING = 100_000
+FLAG_CHIPS = {ADDITION: "success", CHANGE: "info", DELETION: "danger"}
 NBSP = "\N{NO-BREAK SPACE}"
 NO_PICTURE = mark_safe('<span class="oven-thumb oven-thumb--none" aria-hidden="true"></span>')
-AUDIT_EACH = 200  # above this many objects one line says it for all
+NEWEST = 20_000  # rows that are searched for a part of a text
+EXPORTS = ("export_csv", "export_json")
 
 
-class CappedPaginator(Paginator):
-    """Counts no further than a ceiling: a list of a million rows opens as fast as one of a thousand."""
+class Exporting(ModelAdmin):
+    """Lists whose rows may be taken along, by all who may see them."""
 
-    @cached_property
-    def count(self) -> int:
-        if isinstance(self.object_list, QuerySet):
-            return self.object_list.order_by()[:COUNT_CEILING].count()
-        return len(self.object_list)
+    export_more: tuple[str, ...] = ()  # columns of other tables
+    export_hidden: tuple[str, ...] = ()
+
+    @action(description="Export as CSV", permissions=["view"])
+    def export_csv(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponseBase:
+        return self._export(rows, "csv")
+
+    @action(description="Export as JSON", permissions=["view"])
+    def export_json(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponseBase:
+        return self._export(rows, "json")
+
+    def _export(self, rows: QuerySet[Any], form: str) -> HttpResponseBase:
+        columns = exports.columns_of(self.model, self.export_hidden) + self.export_more
+        return exports.response(rows, columns, form, self.date_hierarchy or "")
 
 
-class HistoryAdmin(ModelAdmin):
-    """Rows that only Oven writes: staff read them, and act on them by actions."""
+class HistoryAdmin(Exporting):
+    """Rows that only Oven writes: staff read them, and act on them by actions. Fast with a million of them.
+
+    What `search_keys` names is searched by whole values, then by how they start; only when neither finds anything,
+    `search_fields` are searched for a part among the newest rows. All of `search_keys` need an index.
+    """
 
     paginator = CappedPaginator
     show_full_result_count = False
-    list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 20  # drawing a row takes longer than finding it
+    list_defer: tuple[str, ...] = ()  # heavy fields that the list does not show
+    search_keys: tuple[str, ...] = ()
+    sortable_by: Any = ("when",)
     compressed_fields = True
     list_filter_sheet = False
+    change_list_template = "oven/admin/history_list.html"
+    actions: Any = EXPORTS
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return HistoryChangeList
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        return self.ordering or ((f"-{self.date_hierarchy}", "-pk") if self.date_hierarchy else ("-pk",))
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return cheap_filters(self.model, super().get_list_filter(request))
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Any:
+        if not getattr(request, "oven_glance", False):
+            return super().get_paginator(request, queryset, per_page, *args, **kwargs)
+        page = request.GET.get("p", "")
+        return GlancingPaginator(queryset, per_page, page=int(page) if page.isdecimal() else 1)
+
+    def get_search_results(self, request: HttpRequest, rows: Any, text: str) -> tuple[Any, bool]:
+        text = text.strip()
+        if not text:
+            return rows, False
+        found = self.search(rows, text)
+        if found is None:  # very many: read in the list's order, which soon fills a page
+            request.oven_glance = True  # type: ignore[attr-defined]
+            found = self.search_in_order(rows, text)
+        return found, False
+
+    def search(self, rows: QuerySet[Any], text: str) -> QuerySet[Any] | None:
+        """None when so many rows match that they are better read than looked up."""
+        keys = matching_keys(self.model, self.search_keys, text)
+        if keys is None:
+            return None
+        found: QuerySet[Any] = rows.filter(pk__in=keys) if keys else self.search_newest(rows, text)
+        return found
+
+    def search_in_order(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        names = {f"searched_{number}": InOrder(name) for number, name in enumerate(self.search_keys)}
+        wanted = Q(*(Q(**{f"{name}__startswith": text}) for name in names), _connector=Q.OR)
+        found: QuerySet[Any] = rows.alias(**names).filter(wanted)
+        return found
+
+    def search_newest(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        """A part of any search field, within the newest rows."""
+        newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
+        wanted = Q(*(Q(**{f"{name}__icontains": text}) for name in self.search_fields), _connector=Q.OR)
+        return rows.filter(wanted, pk__gt=newest - NEWEST)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -69,21 +148,20 @@ class HistoryAdmin(ModelAdmin):
         self, request: HttpRequest, rows: Iterable[Any], call: Callable[[Any], object], done: str, refused: str
     ) -> None:
         """Calls `call` for every row; its ValueError counts as refused. Says and audits what happened."""
-        good: list[Any] = []
-        bad = 0
+        named: list[Any] = []  # no more than the audit names: there may be a million
+        good = bad = 0
         for row in rows:
             try:
                 call(row)
             except ValueError:
                 bad += 1
             else:
-                good.append(row)
-        audit(request, good, done)
+                good += 1
+                named += [row] if good <= AUDIT_EACH else []
+        audit(request, named, done, good)
         if good:
-            messages.success(
-                request,
-                f"{len(good)} {self.opts.verbose_name_plural if len(good) > 1 else self.opts.verbose_name} {done}.",
-            )
+            kind = self.opts.verbose_name_plural if good > 1 else self.opts.verbose_name
+            messages.success(request, f"{good} {kind} {done}.")
         if bad:
             messages.warning(request, f"{bad} {refused}.")
 
@@ -93,13 +171,18 @@ class HistoryAdmin(ModelAdmin):
         return HttpResponse(headers={"HX-Redirect": url})
 
 
-def audit(request: HttpRequest, rows: list[Any], what: str) -> None:
-    """Who did what to which rows."""
-    if not rows or request.user.pk is None:
-        return
-    named = rows if len(rows) <= AUDIT_EACH else rows[:1]
-    note = what if len(rows) == len(named) else f"{what} (one of {len(rows)} at once)"
-    LogEntry.objects.log_actions(request.user.pk, named, CHANGE, change_message=note)
+def once(panel: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
+    """For what a row's page shows: the theme asks for it several times, the database should be asked once."""
+
+    @functools.wraps(panel)
+    def kept(page: Any, row: Any) -> T:
+        name = f"_{panel.__name__}_panel"
+        if name not in row.__dict__:
+            row.__dict__[name] = panel(page, row)
+        found: T = row.__dict__[name]
+        return found
+
+    return kept
 
 
 def dialog(title: str, description: str, submit: str) -> ActionDialog:
@@ -157,8 +240,86 @@ class GroupAdmin(BaseGroupAdmin, ModelAdmin):
     pass
 
 
+def changelist_link(model: type[Model], text: str, **query: Any) -> SafeString:
+    """To a model's list, searched or filtered."""
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=query)
+    return format_html('<a class="oven-link" href="{}">{}</a>', url, text)
+
+
 def model_link(row: Model | None, text: str = "") -> SafeString | str:
     if row is None:
         return "–"
     name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
     return format_html('<a class="oven-link" href="{}">{}</a>', reverse(name, args=[row.pk]), text or str(row))
+
+
+class SeenUsersFilter(admin.SimpleListFilter):
+    """Offers whoever has done something."""
+
+    title = "user"
+    parameter_name = "user"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        users = User.objects.filter(pk__in=seen_values(LogEntry, "user")).order_by("username")
+        return [(str(user.pk), user.username) for user in users]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
+        chosen = self.value() or ""
+        return rows.filter(user_id=int(chosen)) if chosen.isdecimal() else rows
+
+
+class SeenModelsFilter(admin.SimpleListFilter):
+    title = "kind"
+    parameter_name = "model"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        seen = [ContentType.objects.get_for_id(pk) for pk in seen_values(LogEntry, "content_type")]
+        return sorted(((str(kind.pk), kind.name) for kind in seen), key=lambda choice: choice[1])
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
+        chosen = self.value() or ""
+        return rows.filter(content_type_id=int(chosen)) if chosen.isdecimal() else rows
+
+
+@admin.register(LogEntry)
+class AuditAdmin(HistoryAdmin):
+    """Who changed what. Tokens appear as users of their name."""
+
+    list_display = ("when", "who", "flag", "kind", "what", "message")
+    list_display_links = ("when",)
+    list_filter = (SeenUsersFilter, "action_flag", SeenModelsFilter)
+    search_fields = ("object_repr", "change_message")
+    search_keys = ("object_id", "object_repr")
+    search_help_text = "Id, or how it begins; else a part of what was done, among the newest"
+    date_hierarchy = "action_time"
+    list_select_related = ("user", "content_type")
+    fields = ("when", "who", "flag", "kind", "what", "object_id", "message")
+    readonly_fields = ("when", "who", "flag", "kind", "what", "message")
+    export_more = ("user__username", "content_type__model")
+
+    @display(description="When", ordering="action_time")
+    def when(self, entry: LogEntry) -> SafeString | str:
+        return ago(entry.action_time)
+
+    @display(description="Who")
+    def who(self, entry: LogEntry) -> str:
+        return str(entry.user)
+
+    @display(description="Action", label=FLAG_CHIPS)
+    def flag(self, entry: LogEntry) -> tuple[int, str]:
+        return entry.action_flag, entry.get_action_flag_display()
+
+    @display(description="Kind")
+    def kind(self, entry: LogEntry) -> str:
+        return entry.content_type.name if entry.content_type else "–"
+
+    @display(description="What")
+    def what(self, entry: LogEntry) -> SafeString | str:
+        url = entry.get_admin_url() if entry.object_id and not entry.is_deletion() else None
+        return (
+            format_html('<a class="oven-link" href="{}">{}</a>', url, entry.object_repr) if url else entry.object_repr
+        )
+
+    @display(description="Done")
+    def message(self, entry: LogEntry) -> str:
+        return entry.get_change_message() or entry.get_action_flag_display()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.urls import reverse_lazy
 
 
-def _item(title: str, icon: str, url: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse_lazy(url)}
+def _item(title: str, icon: str, url: str, permission: str = "") -> dict[str, Any]:
+    """An entry for those who have the permission; by default, who may see the list that it leads to."""
+    if not permission:
+        app, _, model = url.removeprefix("admin:").removesuffix("_changelist").partition("_")
+        permission = f"{app}.view_{model}"
+    return {"title": title, "icon": icon, "link": reverse_lazy(url), "permission": _has(permission)}
+
+
+def _has(permission: str) -> Callable[[Any], bool]:
+    return lambda request: bool(request.user.has_perm(permission))
 
 
 UNFOLD: dict[str, Any] = {
@@ -40,7 +49,11 @@ UNFOLD: dict[str, Any] = {
     "SIDEBAR": {
         "show_search": True,
         "navigation": [
-            {"items": [{**_item("Live", "local_fire_department", "live"), "active": lambda request: False}]},
+            {
+                "items": [
+                    {**_item("Live", "local_fire_department", "live", "jobs.watch"), "active": lambda request: False}
+                ]
+            },
             {
                 "title": "Captures",
                 "items": [
@@ -70,6 +83,7 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "Records",
                 "items": [
+                    _item("Bulk actions", "done_all", "admin:jobs_bulkaction_changelist"),
                     _item("Attempts", "history", "admin:jobs_attempt_changelist"),
                     _item("Artifacts", "folder_zip", "admin:artifacts_artifact_changelist"),
                     _item("Retention", "auto_delete", "admin:retention_retentionrule_changelist"),
@@ -80,7 +94,9 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Tokens", "key", "admin:access_apitoken_changelist"),
                     _item("Users", "person", "admin:auth_user_changelist"),
-                    _item("Queues", "stacks", "admin:django_rq_dashboard_changelist"),
+                    _item("Groups", "group", "admin:auth_group_changelist"),
+                    _item("Audit", "policy", "admin:admin_logentry_changelist"),
+                    _item("Queues", "stacks", "admin:django_rq_dashboard_changelist", "access.view_apitoken"),
                 ],
             },
         ],

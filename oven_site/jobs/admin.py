@@ -8,13 +8,14 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from oven_site.artifacts.stores import public_url
-from oven_site.dashboard.admin import CHIPS, LANE_CHIPS, HistoryAdmin, ago, dialog, duration, model_link
-from oven_site.jobs import lifecycle
+from oven_site.dashboard.admin import CHIPS, LANE_CHIPS, HistoryAdmin, ago, dialog, duration, model_link, once
+from oven_site.jobs import lifecycle, registry
 from oven_site.jobs.models import Attempt, BulkAction, Job
 from oven_site.jobs.states import State
 
@@ -112,6 +113,7 @@ class JobAdmin(HistoryAdmin):
         return render_to_string("oven/admin/spans.html", {"spans": span_rows(job.spans)}) if job.spans else "–"
 
     @display(description=" ")
+    @once
     def attempts(self, job: Job) -> SafeString:
         rows = Attempt.objects.filter(kind=job.kind, job_pk=job.pk).order_by("-number")
         return format_html("{}", attempts_panel(list(rows)))
@@ -175,12 +177,32 @@ class BulkActionAdmin(HistoryAdmin):
 
 @admin.register(Attempt)
 class AttemptAdmin(HistoryAdmin):
-    list_display = ("job_id", "number", "outcome_chip", "error_code", "error_message", "took", "worker", "when")
+    list_display = (
+        *("name", "job_link", "number", "outcome_chip", "error_code", "error_message", "took", "worker", "when"),
+    )
+    list_display_links = ("name",)
     list_filter = ("outcome", "error_code", "kind")
+    list_defer = ("log", "evidence")
     search_fields = ("job_id",)
+    search_keys = ("job_id",)
+    search_help_text = "A job's id, or how it begins; else a part of a recent one"
     date_hierarchy = "started_at"
-    fields = ("panel",)
-    readonly_fields = ("panel",)
+    fields = ("job_link", "panel")
+    readonly_fields = ("job_link", "panel")
+    export_hidden = ("log",)
+
+    @display(description="Attempt")
+    def name(self, attempt: Attempt) -> str:
+        return f"{attempt.kind} {attempt.job_pk}"
+
+    @display(description="Job")
+    def job_link(self, attempt: Attempt) -> SafeString | str:
+        try:
+            meta = registry.get(attempt.kind).model._meta
+        except KeyError:  # of a kind that is no more
+            return attempt.job_id
+        url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[attempt.job_pk])
+        return format_html('<a class="oven-link" href="{}">{}</a>', url, attempt.job_id)
 
     @display(description="Outcome", label=CHIPS, ordering="outcome")
     def outcome_chip(self, attempt: Attempt) -> tuple[str, str]:

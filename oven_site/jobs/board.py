@@ -10,7 +10,7 @@ from django.db.models import Case, QuerySet, When
 
 from oven_site.jobs.models import Job
 from oven_site.jobs.registry import Kind
-from oven_site.jobs.states import ENDED, RUNNING, WAITING, Lane, State
+from oven_site.jobs.states import RUNNING, WAITING, Lane, State
 
 DEFAULT_WAIT_MS = 30_000
 LANE_ORDER = Case(*(When(lane=lane, then=rank) for rank, lane in enumerate(Lane.values)))
@@ -37,7 +37,7 @@ def waiting_count(kind: Kind) -> int:
 
 def recent(kind: Kind, count: int) -> list[Any]:
     """The last to end first."""
-    return list(rows(kind).filter(state__in=ENDED).order_by("-ended_at")[:count])
+    return list(rows(kind).filter(ended_at__isnull=False).order_by("-ended_at", "-id")[:count])
 
 
 def mean_duration_ms(kind: Kind) -> int:

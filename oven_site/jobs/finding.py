@@ -8,17 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.module_loading import import_string
 
 from oven_site.contract import BadRequest
 from oven_site.jobs import board, registry
 from oven_site.jobs.models import Job
 from oven_site.jobs.registry import Kind
-from oven_site.jobs.states import ENDED, State
+from oven_site.jobs.states import State
 
 PAGE = 48
 COUNT_CEILING = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TEXT_CHARS = 200
+NAMES = 200  # that jobs are looked up by
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,15 @@ class Filter:
         if self.code:
             wanted &= Q(error_code=self.code)
         if self.piece:
-            wanted &= Q(**{f"{kind.named}__icontains": self.piece})
+            wanted &= self._named(kind)
         return board.rows(kind).filter(wanted)
+
+    def _named(self, kind: Kind) -> Q:
+        """By a few names that hold the text, where they are kept; of many, the rows are read until a page is full."""
+        found: list[str] = import_string(kind.names)(self.piece, NAMES + 1) if kind.names else []
+        if kind.names and len(found) <= NAMES:
+            return Q(**{f"{kind.named}__in": found})
+        return Q(**{f"{kind.named}__icontains": self.piece})
 
 
 def shown_kinds() -> list[Kind]:
@@ -83,7 +92,7 @@ def ended(wanted: Filter, before: str = "") -> Page:
     jobs: list[Any] = []
     found = 0
     for kind in wanted.kinds():
-        rows = wanted.rows(kind).filter(state__in=ENDED)
+        rows = wanted.rows(kind).filter(ended_at__isnull=False)
         found += rows.order_by()[: COUNT_CEILING + 1].count()
         if before:
             rows = rows.filter(_older(before))

@@ -16,6 +16,17 @@ def default_max_attempts() -> int:
     return int(settings.OVEN_MAX_ATTEMPTS)
 
 
+def list_indexes(name: str, *fields: str, date: str = "created_at") -> list[models.Index]:
+    """One for each filter of a list that shows the newest first, and one for the list without a filter.
+
+    Each holds the filter, the list's order and the key: a page, its date filter and its count read nothing else.
+    """
+    order = (f"-{date}", "-id")
+    what = "ended" if date == "ended_at" else "list"
+    found = [models.Index(fields=[field, *order], name=f"{name}_{field[:18]}_{what}") for field in fields]
+    return [*found, models.Index(fields=order, name=f"{name}_{what}")]
+
+
 class Job(models.Model):
     """Base of every verb's row: what was asked for, how far it is, what came of it.
 
@@ -131,6 +142,7 @@ class Attempt(models.Model):
         ordering = ("-id",)
         constraints = [models.UniqueConstraint(fields=["kind", "job_pk", "number"], name="one_row_an_attempt")]
         indexes = [
+            *list_indexes("attempt", "outcome", "error_code", "kind", date="started_at"),
             models.Index(fields=["ended_at"], name="attempt_ended"),
             models.Index(fields=["last_frame"], name="attempt_last_frame"),
         ]

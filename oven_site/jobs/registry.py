@@ -25,6 +25,7 @@ class Kind:
     time_limit_s: int  # of one attempt, for the queue's own alarm
     related: tuple[str, ...] = ()  # rows that its own are shown with
     named: str = "public_id"  # the field that people look for it by
+    names: str = ""  # dotted path of `names(text, limit)`: values of that field that hold a text, where they are kept
     again: str = ""  # dotted path of `again(row, user=)`: the same once more
     copies: str = ""  # dotted path of `copies(rows, skip_cache=)`: fields of new rows for many ended ones
     beside: int = 0  # so many run beside one another, in threads of one worker (they only wait for others)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from captures import jobs
 from captures.engine.spec import CaptureResult, Format, Mode, Ready
 from captures.jobs import QueueFull, ask, ask_again, freeze, housekeep, list_frozen, unfreeze
-from captures.models import FrozenPiece, Grab
+from captures.models import FrozenPiece, Grab, PieceName
 from captures.shapes import frozen_list
 from oven_site.artifacts import stores
 from oven_site.artifacts.models import Artifact
@@ -244,3 +244,25 @@ def test_the_picture_of_a_listed_piece_is_kept(wish: Any, scratch: Path) -> None
     assert housekeep()["expired"] == 0
     unfreeze("orbit")
     assert housekeep()["expired"] == 1
+
+
+def test_every_name_that_was_asked_for_is_known_once(grab: Any) -> None:
+    for piece in ("orbit", "roz", "orbit", "Orbital"):
+        grab(piece=piece, skip_cache=True)
+    assert sorted(PieceName.objects.values_list("name", flat=True)) == ["Orbital", "orbit", "roz"]
+    assert jobs.known_pieces("OR") == ["Orbital", "orbit"]
+    assert jobs.known_pieces("", limit=1) == ["Orbital"]
+    assert jobs.known_pieces("rb") == []
+    assert sorted(jobs.pieces_with("RB", 5)) == ["Orbital", "orbit"]
+
+
+def test_the_migration_learns_the_names_of_earlier_grabs(grab: Any) -> None:
+    from importlib import import_module
+
+    from django.apps import apps
+
+    grab(piece="orbit")
+    grab(piece="roz")
+    PieceName.objects.filter(name="roz").delete()
+    import_module("captures.migrations.0009_piece_names").fill(apps, None)
+    assert sorted(PieceName.objects.values_list("name", flat=True)) == ["orbit", "roz"]
