@@ -8,6 +8,7 @@ class BakesConfig(AppConfig):
 
     def ready(self) -> None:
         from bakes import shapes
+        from oven_site.health import alerts
         from oven_site.jobs import registry
         from oven_site.live import snapshot
 
@@ -22,6 +23,8 @@ class BakesConfig(AppConfig):
                 named="code",
                 again="bakes.jobs.ask_again",
                 housekeep="bakes.jobs.housekeep",
+                keep_days=365,
+                protect="bakes.jobs.retained",
             )
         )
         registry.register(
@@ -32,6 +35,9 @@ class BakesConfig(AppConfig):
                 runner="bakes.delivering.run",
                 time_limit_s=120,
                 beside=16,
+                keep_days=30,
+                protect="bakes.jobs.retained_deliveries",
             )
         )
+        alerts.provide("bakes.alerts.undelivered")
         snapshot.provide("bake", shapes.status_parts)

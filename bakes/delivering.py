@@ -15,6 +15,7 @@ from bakes.jobs import show_again
 from bakes.models import Bake, Delivery
 from bakes.requests import callback_door, short
 from oven_site.egress.client import FetchError, Reply, background, post
+from oven_site.health import counters
 from oven_site.jobs import lifecycle
 from oven_site.jobs.execution import Execution
 from oven_site.jobs.states import State
@@ -32,6 +33,7 @@ def run(execution: Execution) -> None:
         reply = _send(execution, delivery)
     except FetchError as error:
         execution.spans["post"] = round((time.monotonic() - started) * 1000)
+        counters.count("oven_callbacks", error.code)
         _again(execution, error.code, f"The site could not be told: {error.message}", error.retry)
     else:
         execution.spans["post"] = round((time.monotonic() - started) * 1000)
@@ -51,11 +53,14 @@ def _judge(execution: Execution, delivery: Delivery, reply: Reply) -> None:
     execution.save_log(evidence={"status": reply.status, "answer": short(reply.text)})
     Delivery.objects.filter(pk=delivery.pk).update(status=reply.status, answer=short(reply.text))
     if 200 <= reply.status < 300:
+        counters.count("oven_callbacks", "delivered")
         execution.job = lifecycle.finish(delivery, execution.spans)
         events.log("success", f"{delivery.bake.code}: the site was told", delivery.bake.public_id)
     elif reply.status == HTTPStatus.GONE:
+        counters.count("oven_callbacks", "gone")
         _again(execution, "gone", "The site wants no more of this (HTTP 410).", retry=False)
     else:
+        counters.count("oven_callbacks", "http_status")
         message = f"The site answered HTTP {reply.status}."
         _again(execution, "http_status", message, retry=True, at_least_s=reply.retry_after_s or 0.0)
 

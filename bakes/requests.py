@@ -86,7 +86,7 @@ def _url(raw: Mapping[str, Any], field: str, door: Door) -> str:
 def tape_door() -> Door:
     """Where tapes may come from: the known origins, the piece site, and our own store."""
     own = [settings.OVEN_PIECE_ORIGIN, settings.OVEN_PUBLIC_URL, stores.public_origin("blobs")]
-    origins = [*settings.OVEN_TAPE_ORIGINS, *own]
+    origins = [*settings.OVEN_TAPE_ORIGINS, *own, *_demo_origins()]
     return Door(
         origins=tuple(dict.fromkeys(origin for origin in origins if origin)),
         max_bytes=settings.OVEN_TAPE_MAX_MB << 20,
@@ -97,9 +97,16 @@ def tape_door() -> Door:
 def callback_door() -> Door:
     """Where callbacks, which carry the secret, may go."""
     return Door(
-        origins=tuple(dict.fromkeys([*settings.OVEN_CALLBACK_ORIGINS, settings.OVEN_PIECE_ORIGIN])),
+        origins=tuple(dict.fromkeys([*settings.OVEN_CALLBACK_ORIGINS, settings.OVEN_PIECE_ORIGIN, *_demo_origins()])),
         max_bytes=64 << 10,
         idle_s=settings.OVEN_CALLBACK_WAIT_S,
         total_s=settings.OVEN_CALLBACK_WAIT_S,
         redirects=0,
     )
+
+
+def _demo_origins() -> list[str]:
+    """The site of `manage.py demo`: known only where the pieces come from this very machine, as in a trial."""
+    local = ("127.0.0.1", "localhost", "::1")
+    origins = [settings.OVEN_PIECE_ORIGIN, settings.OVEN_DEMO_ORIGIN]
+    return origins[1:] if all(urlsplit(origin).hostname in local for origin in origins) else []

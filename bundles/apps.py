@@ -7,8 +7,10 @@ class BundlesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from oven_site.health import alerts
         from oven_site.jobs import registry
 
+        alerts.provide("bundles.alerts.runtime")
         registry.register(
             registry.Kind(
                 name="core",
@@ -18,6 +20,10 @@ class BundlesConfig(AppConfig):
                 time_limit_s=300,
                 named="version",
                 regular="bundles.jobs.look_after",
+                keep_rows=30,
+                protect="bundles.jobs.retained_cores",
+                keys=("still",),
+                places=("art:oven/cores",),
             )
         )
         registry.register(
@@ -31,5 +37,10 @@ class BundlesConfig(AppConfig):
                 named="piece",
                 again="bundles.jobs.ask_again",
                 housekeep="bundles.jobs.housekeep",
+                keep_days=30,
+                keep_rows=100_000,
+                protect="bundles.jobs.retained",
+                keys=("poster",),
+                places=("blobs:bundles",),
             )
         )

@@ -7,9 +7,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from bundles import trees
@@ -17,11 +16,11 @@ from bundles.models import Bundle, CoreBuild
 from bundles.requests import BundleRequest
 from captures.models import Grab
 from oven_site.artifacts import stores
+from oven_site.health import counters
 from oven_site.jobs import lifecycle
 from oven_site.jobs.states import Lane, State
 
 log = logging.getLogger(__name__)
-KEPT_FAILURES = 20
 POSTERS_AT_ONCE = 20
 
 
@@ -47,9 +46,12 @@ def ask(
     key = wish.capture_key(core.tree if core else "")
     if not skip_cache and (found := Bundle.objects.cached(key)):
         Bundle.objects.filter(pk=found.pk).update(hits=F("hits") + 1)
+        counters.count("oven_cache_lookups", "bundle", "hit")
         return Asked(found, cached=True)
     if active := Bundle.objects.active_with(key):
+        counters.count("oven_cache_lookups", "bundle", "joined")
         return Asked(active)
+    counters.count("oven_cache_lookups", "bundle", "miss")
     lifecycle.check_ceiling(Bundle)
     name = wish.name.removeprefix("$").replace("/", "-")
     bundle = Bundle(
@@ -123,16 +125,11 @@ def watch_tree() -> None:
 
 
 def housekeep() -> dict[str, int]:
-    """Deletes the files of expired bundles, and all but the newest records of cores."""
+    """Deletes the files of expired bundles."""
     dropped = 0
     for bundle in Bundle.objects.filter(expires_at__lte=timezone.now(), artifact__isnull=False).iterator():
         dropped += _drop_file(bundle)
-    kept = CoreBuild.objects.filter(state=State.COMPLETE).order_by("-id")[: settings.OVEN_BUNDLE_CORES]
-    failed = CoreBuild.objects.filter(state__in=(State.FAILED, State.CANCELLED)).order_by("-id")[:KEPT_FAILURES]
-    keep = {build.pk for build in [*kept, *failed]}
-    ended = CoreBuild.objects.filter(state__in=(State.COMPLETE, State.FAILED, State.CANCELLED))
-    cores, _ = ended.exclude(pk__in=keep).delete()
-    return {"bundles": dropped, "cores": cores}
+    return {"bundles": dropped}
 
 
 def _drop_file(bundle: Bundle) -> int:
@@ -148,3 +145,16 @@ def _drop_file(bundle: Bundle) -> int:
             return 0
     Bundle.objects.filter(pk=bundle.pk).update(artifact=None)
     return int(not shared)
+
+
+def retained(bundles: QuerySet[Bundle]) -> QuerySet[Bundle, int]:
+    """Those that answer whoever asks for the same again: of every wish the newest good one, until it expires."""
+    good = Bundle.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
+    newer = good.filter(capture_key=OuterRef("capture_key"), pk__gt=OuterRef("pk"))
+    return bundles.filter(pk__in=good).exclude(Exists(newer)).values_list("pk", flat=True)
+
+
+def retained_cores(cores: QuerySet[CoreBuild]) -> list[int]:
+    """The one in service, and the last one that was tried: without it the tree would be packed anew."""
+    last = CoreBuild.objects.exclude(state=State.CANCELLED).order_by("-id").first()
+    return [core.pk for core in (CoreBuild.objects.in_service(), last) if core is not None]

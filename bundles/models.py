@@ -122,6 +122,7 @@ class Bundle(Job):
                 fields=["capture_key"], condition=models.Q(state__in=ACTIVE_STATES), name="one_active_bundle"
             )
         ]
+        indexes = [models.Index(fields=["poster"], name="bundle_poster")]  # who names a file, before it is deleted
 
     @property
     def title(self) -> str:

@@ -31,6 +31,7 @@ from oven_site.artifacts import stores
 from oven_site.artifacts.models import Artifact
 from oven_site.jobs import lifecycle, scratch
 from oven_site.jobs.execution import Execution
+from oven_site.jobs.models import DEMO
 from oven_site.jobs.states import ENDED, Lane, State
 from oven_site.live import events
 
@@ -251,7 +252,7 @@ def _publish(
         artifact=artifact,
         core=build,
         expires_at=timezone.now() + timedelta(seconds=settings.OVEN_BUNDLE_CACHE_S),
-        poster=_poster(wish),
+        poster=_poster(bundle, wish),
         filename=name,
         key=result.key,
         size_kb=result.size_kb,
@@ -274,11 +275,11 @@ def _keep(bundle: Bundle, data: bytes) -> Artifact:
         return stores.keep(path, f"bundles/{bundle.public_id}", "application/octet-stream", store="blobs")
 
 
-def _poster(wish: BundleRequest) -> str:
+def _poster(bundle: Bundle, wish: BundleRequest) -> str:
     """A small picture of the piece for lists: one that there is already, else one is asked for."""
     grab = parse_grab({"piece": wish.name, "format": "png", "width": POSTER_SIDE, "height": POSTER_SIDE})
     try:
-        asked = captures.ask(grab, source="bundle", lane=Lane.BATCH)
+        asked = captures.ask(grab, source=DEMO if bundle.source == DEMO else "bundle", lane=Lane.BATCH)
     except captures.QueueFull:
         return ""
     return asked.grab.poster if asked.cached else ""

@@ -22,6 +22,10 @@ class CapturesConfig(AppConfig):
                 named="piece",
                 copies="captures.jobs.copies",
                 housekeep="captures.jobs.housekeep",
+                protect="captures.jobs.retained",
+                keys=("poster",),
+                pointers=("captures.FrozenPiece.preview",),
+                places=("art:oven/grabs", "art:oven/posters", "art:oven/attempts"),
             )
         )
         registry.register_verb("unfreeze", "captures.jobs.unfreeze")

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from captures.engine.spec import CaptureResult, Format
 from captures.models import FrozenPiece, Grab
 from captures.requests import GrabRequest, slug
 from oven_site.artifacts import stores
+from oven_site.health import counters
 from oven_site.jobs import lifecycle
 from oven_site.jobs.states import Lane, State
 from oven_site.live import events
@@ -53,9 +54,12 @@ def ask(
     """
     key = wish.capture_key
     if not skip_cache and (found := Grab.objects.cached(key)):
+        counters.count("oven_cache_lookups", "grab", "hit")
         return Asked(found, cached=True)
     if active := Grab.objects.active_with(key):
+        counters.count("oven_cache_lookups", "grab", "joined")
         return Asked(lifecycle.hasten(active), joined=True)
+    counters.count("oven_cache_lookups", "grab", "miss")
     lifecycle.check_ceiling(Grab)
     width, height = wish.to_spec().pixel_size
     grab = Grab(
@@ -174,3 +178,10 @@ def housekeep() -> dict[str, int]:
             continue
         dropped += 1
     return {"expired": dropped}
+
+
+def retained(grabs: QuerySet[Grab]) -> QuerySet[Grab, int]:
+    """Those that answer whoever asks for the same again: of every picture the newest good one, until it expires."""
+    good = Grab.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
+    newer = good.filter(capture_key=OuterRef("capture_key"), pk__gt=OuterRef("pk"))
+    return grabs.filter(pk__in=good).exclude(Exists(newer)).values_list("pk", flat=True)

@@ -57,7 +57,10 @@ class Grab(Job):
                 name="one_active_capture",
             )
         ]
-        indexes = [models.Index(fields=["capture_key", "state", "-id"], name="grab_cached")]
+        indexes = [
+            models.Index(fields=["capture_key", "state", "-id"], name="grab_cached"),
+            models.Index(fields=["poster"], name="grab_poster"),  # who names a file, before it is deleted
+        ]
 
     @property
     def title(self) -> str:

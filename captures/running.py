@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode
-from captures.engine.host import EngineHost
+from captures.engine.host import BrowserFacts, EngineHost
 from captures.engine.spec import CaptureResult, Progress
 from captures.jobs import list_frozen
 from captures.models import Grab
@@ -52,6 +52,12 @@ def warm_up() -> None:
         engine().warm_up()
     except CaptureError as error:
         log.warning("the browser did not start: %s", error.message)
+
+
+def browser_facts() -> BrowserFacts | None:
+    """Of this process's engine, if it has been started."""
+    host = _host
+    return host.facts() if host is not None else None
 
 
 def close_engine() -> None:

@@ -19,6 +19,7 @@ from captures.api import router as captures_router
 from oven_site.access.callers import Refused, caller_of
 from oven_site.access.models import Scope
 from oven_site.contract import BadRequest, error, too_large
+from oven_site.health.api import router as health_router
 from oven_site.jobs import registry
 from oven_site.live import snapshot
 from oven_site.live.events import job_view
@@ -46,6 +47,7 @@ api = OvenAPI(
 api.add_router("", captures_router)
 api.add_router("", bakes_router)
 api.add_router("", bundles_router)
+api.add_router("", health_router)
 
 
 @api.get("/health", tags=["service"], summary="Is the web process alive")

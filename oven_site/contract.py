@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=HttpResponseBase)
 MAX_BODY = 100 * 1024
-PAGES = ("admin", "sign-in", "static", "live")  # for people: ordinary Django behaviour
+PAGES = ("admin", "sign-in", "static", "live")  # for people: ordinary Django behaviour; but /live itself is a probe
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -28,6 +28,7 @@ SEGMENTS = {
     *("health", "status", "grab", "grab-status", "grab-cleanup", "grab-clear", "api", "docs", "files"),
     *("bake", "bake-status", "bake-complete", "bake-incoming"),
     *("bundle-html", "bundle-prewarm", "bundle-status", "bundles"),
+    *("live", "ready", "pressure", "metrics"),
 }
 
 
@@ -50,8 +51,8 @@ class ContractMiddleware:
         markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        first = request.path_info.strip("/").split("/")[0].lower()
-        if first in PAGES:
+        first, *rest = request.path_info.strip("/").lower().split("/")
+        if first in PAGES and (rest or first != "live"):
             return await self.get_response(request)
         response: HttpResponseBase | None = _early_answer(request)
         if response is None:

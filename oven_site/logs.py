@@ -1,39 +1,69 @@
-"""Structured logs: one line an event, readable on a terminal, JSON elsewhere."""
+"""Structured logs: one line an event, readable on a terminal, JSON elsewhere.
+
+Every line of a web request carries `request_id`, and `user_id` once it is known; every line of a running job carries
+`kind`, `job`, `attempt`, `worker`, and the `request_id` that asked for it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import Any
+from collections.abc import Iterator, MutableMapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from oven_site.jobs.models import Job
+
+_request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
+
+
+def _add_user(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Who is signed in, if anybody has looked: a log line asks the database nothing."""
+    request = _request.get()
+    user = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
+    if user is not None and user.pk is not None:
+        event.setdefault("user_id", user.pk)
+    return event
+
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
+    _add_user,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso"),
 ]
-_RENDERER: Any = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+OURS = ("oven_site", "captures", "bakes", "bundles")
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "structured": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processor": _RENDERER,
-            "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder(), structlog.processors.format_exc_info],
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        "oven_site": {"level": "INFO"},
-        "captures": {"level": "INFO"},
-        "django_structlog": {"level": "ERROR"},
-        "rq": {"level": "WARNING"},
-    },
-}
+
+def logging_config(format_: str, level: str) -> dict[str, Any]:
+    """For Django. `format_`: json, console, or empty for what fits; `level` is that of our own loggers."""
+    console = format_ == "console" or (not format_ and sys.stderr.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(default=str)
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processor": renderer,
+                "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder(), structlog.processors.format_exc_info],
+            }
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "root": {"handlers": ["console"], "level": "WARNING"},
+        "loggers": {
+            **{name: {"level": level} for name in OURS},
+            "django_structlog": {"level": "ERROR"},
+            "rq": {"level": "WARNING"},
+        },
+    }
+
 
 structlog.configure(
     processors=[
@@ -46,3 +76,30 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
+
+
+# --- what lines are about -------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def of_request(request: HttpRequest) -> Iterator[None]:
+    token = _request.set(request)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+def request_id() -> str:
+    """Of the request (or of the job's) that this is done for; empty for none."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+@contextlib.contextmanager
+def of_job(job: Job, asked_by: str = "") -> Iterator[None]:
+    """`asked_by`: the id of the request that has asked for the job."""
+    facts = {"kind": job.kind, "job": job.public_id, "attempt": job.attempt, "worker": job.worker}
+    if asked_by:
+        facts["request_id"] = asked_by
+    with structlog.contextvars.bound_contextvars(**facts):
+        yield

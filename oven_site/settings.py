@@ -60,12 +60,15 @@ INSTALLED_APPS = [
     "oven_site.live",
     "oven_site.artifacts",
     "oven_site.access",
+    "oven_site.health",
+    "oven_site.retention",
     "oven_site.dashboard",
     "captures",
     "bakes",
     "bundles",
 ]
 MIDDLEWARE = [
+    "oven_site.health.middleware.RequestMiddleware",
     "oven_site.contract.ContractMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -214,6 +217,7 @@ OVEN_CALLBACK_SECRET = env.str("OVEN_CALLBACK_SECRET", default="")  # none: nobo
 OVEN_WEBHOOK_KEYS = env.list("OVEN_WEBHOOK_KEYS", default=[])  # whsec_..., newest first
 OVEN_TAPE_ORIGINS = env.list("OVEN_TAPE_ORIGINS", default=["https://*.digitaloceanspaces.com"])
 OVEN_CALLBACK_ORIGINS = env.list("OVEN_CALLBACK_ORIGINS", default=[])  # the piece site always
+OVEN_DEMO_ORIGIN = env.str("OVEN_DEMO_ORIGIN", default="http://127.0.0.1:3999")  # where `manage.py demo` has tapes
 OVEN_TAPE_MAX_MB = env.int("OVEN_TAPE_MAX_MB", default=256)
 OVEN_TAPE_MAX_S = env.float("OVEN_TAPE_MAX_S", default=120.0)
 OVEN_TAPE_DOWNLOAD_S = env.float("OVEN_TAPE_DOWNLOAD_S", default=120.0)
@@ -249,7 +253,25 @@ OVEN_UNDO_S = env.float("OVEN_UNDO_S", default=10.0)  # a bulk action can be und
 OVEN_BULK_LIMIT = env.int("OVEN_BULK_LIMIT", default=20_000)  # jobs of one bulk action
 OVEN_RETRY_BASE_S = env.float("OVEN_RETRY_BASE_S", default=2.0)
 
+# --- Health ---------------------------------------------------------------------------------------------------------
+OVEN_ALERT_QUEUE = env.int("OVEN_ALERT_QUEUE", default=100)
+OVEN_ALERT_RUNNING_S = env.float("OVEN_ALERT_RUNNING_S", default=30.0)
+OVEN_ALERT_MEMORY_PERCENT = env.float("OVEN_ALERT_MEMORY_PERCENT", default=80.0)
+OVEN_ALERT_DISK_PERCENT = env.float("OVEN_ALERT_DISK_PERCENT", default=90.0)
+OVEN_ALERT_FAILURES_PERCENT = env.float("OVEN_ALERT_FAILURES_PERCENT", default=5.0)
+OVEN_ALERT_FAILURES_LEAST = env.int("OVEN_ALERT_FAILURES_LEAST", default=20)
+OVEN_ALERT_CALLBACK_DAYS = env.float("OVEN_ALERT_CALLBACK_DAYS", default=7.0)
+OVEN_READY_POOLS = env.list("OVEN_READY_POOLS", default=list(POOLS))
+OVEN_SAMPLE_DAYS = env.float("OVEN_SAMPLE_DAYS", default=14.0)
+
 # --- Logs -----------------------------------------------------------------------------------------------------------
+OVEN_LOG_FORMAT = env.str("OVEN_LOG_FORMAT", default="")  # json, console; none: what fits where they go
+OVEN_LOG_LEVEL = env.str("OVEN_LOG_LEVEL", default="INFO").upper()
+OVEN_REQUEST_ID_FROM = env.list("OVEN_REQUEST_ID_FROM", default=["127.0.0.1/32", "::1/128"])
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # our own middleware has looked at it
+
 # --- Admin ----------------------------------------------------------------------------------------------------------
 from oven_site.dashboard.theme import UNFOLD  # noqa: E402, F401
-from oven_site.logs import LOGGING  # noqa: E402, F401
+from oven_site.logs import logging_config  # noqa: E402
+
+LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL)

@@ -25,10 +25,12 @@ def valkey(_valkey: embedded.Embedded) -> Iterator[Any]:
     """A Redis client on an empty database."""
     import redis
 
+    from oven_site.health import counters
     from oven_site.live import publisher
 
     client = redis.Redis.from_url(settings.REDIS_URL)
     publisher.flush()  # of the test before
+    counters.flush()
     client.flushall()
     yield client
     client.close()

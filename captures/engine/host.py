@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -51,6 +53,15 @@ class Work(Future[T]):
             self.set_result(task.result())
 
 
+@dataclass(frozen=True, slots=True)
+class BrowserFacts:
+    """The engine's browser: process id, age in seconds (None while there is none), and how many went before it."""
+
+    pid: int | None
+    age_s: float | None
+    restarts: int
+
+
 class EngineHost:
     """An Engine on an event loop in a thread of its own. Use as a context manager, or `close` it."""
 
@@ -67,6 +78,13 @@ class EngineHost:
 
     def warm_up(self) -> None:
         self._call(self.engine.warm_up()).result()
+
+    def facts(self) -> BrowserFacts:
+        """From any thread."""
+        browser = self.engine.browser
+        if browser is None:
+            return BrowserFacts(None, None, self.engine.restarts)
+        return BrowserFacts(browser.pid, time.monotonic() - browser.started, self.engine.restarts)
 
     def close(self) -> None:
         if self._loop.is_closed():

@@ -17,6 +17,7 @@ class Scope(models.TextChoices):
     STEER = "steer", "Clear, clean up, cancel, unfreeze"
     BUNDLE = "bundle", "Pack the runtime, bundle without the cache, see the source folder"
     BAKE = "bake", "Announce tapes, report on any bake, see its addresses"
+    WATCH = "watch", "Read metrics and everything the live page shows"
 
     @property
     def permission(self) -> str:
@@ -29,6 +30,7 @@ _PERMISSIONS = {
     Scope.STEER: "captures.change_grab",
     Scope.BUNDLE: "bundles.add_corebuild",
     Scope.BAKE: "bakes.add_bake",
+    Scope.WATCH: "jobs.watch",
 }
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from asgiref.sync import sync_to_async
@@ -19,6 +19,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from oven_site.artifacts.models import Artifact
 
 CHUNK = 64 * 1024
+T = TypeVar("T")
 
 
 class StoreError(Exception):
@@ -63,6 +64,24 @@ def drop(artifact: Artifact) -> None:
 def drop_key(key: str, store: str = "art") -> None:
     with _store_errors():
         store_of(store).delete(key)
+
+
+def size_of(key: str, store: str = "art") -> int | None:
+    """Bytes of a file; None when it is not there, or the store is out of reach."""
+    return _asked(lambda storage: storage.size(key), store)
+
+
+def written_at(key: str, store: str = "art") -> datetime | None:
+    """When a file was written, in UTC; None when it is not there, or the store is out of reach."""
+    return _asked(lambda storage: storage.get_modified_time(key), store)
+
+
+def _asked(question: Callable[[Storage], T], store: str) -> T | None:
+    try:
+        with _store_errors():
+            return question(store_of(store))
+    except StoreError:
+        return None
 
 
 def public_url(store: str, key: str) -> str:

@@ -13,6 +13,7 @@ from captures import requests
 from captures.engine.spec import Format
 from captures.models import FrozenPiece, Grab
 from oven_site.access.roles import is_watcher
+from oven_site.health import vitals
 from oven_site.jobs import board, bulk
 from oven_site.jobs.finding import shown_kinds
 from oven_site.jobs.models import Attempt, Job
@@ -90,6 +91,8 @@ def urls(kinds: list[Kind]) -> dict[str, Any]:
         "freeze": reverse("live-freeze"),
         "unfreeze": reverse("live-unfreeze"),
         "log": reverse("live-log"),
+        "charts": reverse("live-charts"),
+        "vitals": reverse("live-vitals"),
         "bulk": reverse("live-bulk"),
         "undo": "/live/bulk/{id}/undo",
         "start": "/live/start/{kind}",
@@ -149,6 +152,7 @@ def current() -> dict[str, Any]:
         "recent": [dict(job_view(job)) for job in recent[:RECENT]],
         "incoming": [tape.code for tape in bakes.incoming()],
         "frozenCount": FrozenPiece.objects.count(),
+        "vitals": vitals.current(),
         "bulks": [bulk.view(action) for action in bulk.under_way()],
         "log": progress.recent_log(LOG_LINES),
     }

@@ -67,6 +67,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Attempts", "history", "admin:jobs_attempt_changelist"),
                     _item("Artifacts", "folder_zip", "admin:artifacts_artifact_changelist"),
+                    _item("Retention", "auto_delete", "admin:retention_retentionrule_changelist"),
                 ],
             },
             {

@@ -21,6 +21,8 @@ from oven_site.access.roles import is_watcher
 from oven_site.artifacts import stores
 from oven_site.contract import BadRequest, error
 from oven_site.dashboard import page
+from oven_site.health import charts as history
+from oven_site.health import vitals as health
 from oven_site.jobs import finding
 from oven_site.live import progress
 from oven_site.live.events import epoch_ms, job_view
@@ -101,6 +103,19 @@ def done(request: HttpRequest) -> JsonResponse:
     found = finding.ended(finding.Filter.parse(request.GET), request.GET.get("before", ""))
     jobs = [dict(job_view(job)) for job in found.jobs]
     return JsonResponse({"jobs": jobs, "next": found.after or None, "found": found.found, "capped": found.capped})
+
+
+@require_GET
+@watched
+def vitals(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(health.current())
+
+
+@require_GET
+@watched
+def charts(request: HttpRequest) -> JsonResponse:
+    """Throughput, queue and run times of the last hour or day."""
+    return JsonResponse(history.charts(request.GET.get("span", "hour")))
 
 
 @require_GET

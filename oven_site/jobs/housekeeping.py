@@ -1,10 +1,12 @@
-"""What is cleared away now and then: every kind's own, and scratch that nobody owns any more."""
+"""What is cleared away now and then: every kind's own, scratch that nobody owns any more, what is past its time."""
 
 from __future__ import annotations
 
 from django.utils.module_loading import import_string
 
 from oven_site.jobs import registry, scratch
+
+RETENTION = "oven_site.retention.slices.run"
 
 
 def look_after() -> None:
@@ -20,4 +22,5 @@ def run() -> dict[str, int]:
     for kind in registry.kinds():
         if kind.housekeep:
             cleared.update(import_string(kind.housekeep)())
+    cleared.update(import_string(RETENTION)())
     return cleared

@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
+from oven_site.health import counters
 from oven_site.jobs import queue, registry
 from oven_site.jobs.models import Attempt, Job
 from oven_site.jobs.states import ENDED, WAITING, Lane, State
@@ -123,6 +124,7 @@ def fail(
     due = timezone.now() + (retry_delay(job.attempt) if delay is None else delay)
     _change(job, (State.RUNNING,), state=State.RETRYING, due_at=due, stage="", detail="", **fields)
     _end_attempt(job, State.FAILED, code, message, spans)
+    counters.count("oven_job_retries", job.kind, code)
     events.publish_job("job.queued", job)
     return job
 
@@ -205,6 +207,7 @@ def _end(job: J, state: State, expected: tuple[State, ...], fields: dict[str, An
         if was_running:
             _end_attempt(job, state, job.error_code, job.error_message, job.spans)
         job.on_end()
+    counters.job_ended(job)
     events.publish_job("job.ended", job)
     return job
 

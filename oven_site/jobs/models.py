@@ -9,6 +9,8 @@ from django.db import models
 
 from oven_site.jobs.states import ACTIVE, BulkVerb, Lane, State
 
+DEMO = "demo"  # the source of what `manage.py demo` asks for, and of what follows from that
+
 
 def default_max_attempts() -> int:
     return int(settings.OVEN_MAX_ATTEMPTS)
@@ -128,6 +130,10 @@ class Attempt(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = [models.UniqueConstraint(fields=["kind", "job_pk", "number"], name="one_row_an_attempt")]
+        indexes = [
+            models.Index(fields=["ended_at"], name="attempt_ended"),
+            models.Index(fields=["last_frame"], name="attempt_last_frame"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id} #{self.number}"

@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 
+from oven_site import logs
 from oven_site.jobs import registry
 from oven_site.jobs.models import Job
 from oven_site.jobs.states import Lane
@@ -63,6 +64,7 @@ def _message(job: Job, kind: registry.Kind) -> dict[str, Any]:
         "result_ttl": 0,
         "failure_ttl": 3600,
         "description": str(job),
+        "meta": {"request_id": logs.request_id()},
     }
 
 

@@ -31,6 +31,14 @@ class Kind:
     regular: str = ""  # dotted path of what is to be looked after every few seconds, by the light worker
     housekeep: str = ""  # dotted path of what is to be cleared away now and then; returns counts by name
 
+    # How long its history is kept: what a rule starts with, see oven_site.retention.
+    keep_days: int | None = 90  # None: for ever
+    keep_rows: int | None = 1_000_000  # None: any number
+    protect: str = ""  # dotted path of `retained(rows)`: primary keys of those, in this queryset, that must stay
+    keys: tuple[str, ...] = ()  # its fields that hold keys of files in the art store, which have no row of their own
+    pointers: tuple[str, ...] = ()  # "app.Model.field" elsewhere: a file whose key such a field holds stays
+    places: tuple[str, ...] = ()  # "store:prefix" where its files lie, and nobody else's
+
     @property
     def model(self) -> type[Job]:
         model: Any = apps.get_model(self.model_label)

@@ -13,10 +13,12 @@ from typing import Any
 
 import psutil
 from django.db import close_old_connections, connections
-from rq import worker_registration
+from rq import get_current_job, worker_registration
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker, Worker
 
+from oven_site import logs
+from oven_site.health import counters, presence
 from oven_site.jobs import execution as running
 from oven_site.jobs import lifecycle, queue, registry
 from oven_site.jobs.execution import Cancelled, Execution, Released, Superseded
@@ -58,16 +60,27 @@ def perform(kind: str, pk: int) -> None:
     if beside := registry.get(kind).beside:
         _perform_beside(kind, pk, beside)
     elif job := lifecycle.claim(kind, pk, identity()):
-        _perform(job)
+        _perform(job, _asked_by())
 
 
-def _perform(job: Job) -> None:
-    execution = Execution(job)
-    try:
-        _run(execution)
-    except lifecycle.StateMismatch:
-        _confirm_late_cancel(execution)
-    execution.save_log()
+def _perform(job: Job, asked_by: str) -> None:
+    """`asked_by`: the id of the request that asked for it, for the log."""
+    with logs.of_job(job, asked_by), presence.doing(job):
+        execution = Execution(job)
+        if asked_by:
+            execution.note(f"Asked for by request {asked_by}")
+        try:
+            _run(execution)
+        except lifecycle.StateMismatch:
+            _confirm_late_cancel(execution)
+        execution.save_log()
+    counters.flush()  # a fork ends without a word
+
+
+def _asked_by() -> str:
+    """From the message that is being handled."""
+    message = get_current_job()
+    return str((message.meta or {}).get("request_id", "")) if message else ""
 
 
 def _perform_beside(kind: str, pk: int, most: int) -> None:
@@ -78,10 +91,11 @@ def _perform_beside(kind: str, pk: int, most: int) -> None:
     if job is None:
         free.release()
         return
+    asked_by = _asked_by()
 
     def work() -> None:
         try:
-            _perform(job)
+            _perform(job, asked_by)
         finally:
             connections.close_all()  # this thread's
             free.release()
@@ -136,6 +150,14 @@ class ForkWorker(Worker):
         kwargs["serializer"] = JSONSerializer  # a writable Redis must not mean code execution
         super().__init__(*args, **kwargs)
 
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        with presence.shown(identity(), self.queue_names(), forks=True) as self._presence:
+            return bool(super().work(*args, **kwargs))
+
+    def execute_job(self, job: Any, queue: Any) -> None:
+        with self._presence.forking():
+            super().execute_job(job, queue)
+
     def handle_warm_shutdown_request(self) -> None:
         if self.horse_pid:
             self.kill_horse(signal.SIGUSR1)
@@ -154,6 +176,10 @@ class WarmWorker(SimpleWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("worker_ttl", 25)  # says every 10 s that it is there
         super().__init__(*args, **kwargs)
+
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        with presence.shown(identity(), self.queue_names()):
+            return bool(super().work(*args, **kwargs))
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         super().heartbeat(timeout, pipeline)

@@ -83,6 +83,8 @@ class ContractConsumer(_Consumer):
             entry = {name: event["entry"][name] for name in ("time", "type", "icon", "msg")}
             await self.send_dict({"logEntry": entry})
             return
+        if event["type"] == "vitals":  # for staff only, and nothing that these readers show
+            return
         self._changed = time.monotonic()
         of_tapes = event["type"] == "tape.announced" or event.get("job", {}).get("kind") == "bake"
         self._frozen_too |= event["type"] == "frozen.changed" or of_tapes

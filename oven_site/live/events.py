@@ -93,7 +93,14 @@ class LogEvent(TypedDict):
     entry: LogEntry
 
 
-Event = JobEvent | FrozenEvent | TapeEvent | BulkEvent | LogEvent
+class VitalsEvent(TypedDict):
+    type: Literal["vitals"]
+    seq: int
+    at: int
+    vitals: dict[str, Any]  # workers, memory, disk, alerts: see oven_site.health.vitals.Vitals
+
+
+Event = JobEvent | FrozenEvent | TapeEvent | BulkEvent | LogEvent | VitalsEvent
 
 
 def job_group(kind: str, pk: int) -> str:
@@ -147,6 +154,10 @@ def publish_bulk(bulk: dict[str, Any]) -> None:
 
 def publish_tape(code: str) -> None:
     publisher.publish({"type": "tape.announced", "code": code}, [LIVE_GROUP])
+
+
+def publish_vitals(vitals: dict[str, Any]) -> None:
+    publisher.publish({"type": "vitals", "vitals": vitals}, [LIVE_GROUP])
 
 
 def log(type_: LogType, message: str, job: str = "") -> None:

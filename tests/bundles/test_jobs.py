@@ -77,13 +77,6 @@ def test_a_tree_that_fails_is_not_tried_again_until_it_changes(core: Any, valkey
     assert CoreBuild.objects.count() == 1
 
 
-def test_several_cores_are_kept_and_the_rest_goes(core: Any, settings: Any) -> None:
-    settings.OVEN_BUNDLE_CORES = 2
-    rows = [core(tree=str(number)) for number in range(4)]
-    assert jobs.housekeep()["cores"] == 2
-    assert set(CoreBuild.objects.all()) == set(rows[-2:])
-
-
 def test_a_tree_is_known_by_names_sizes_and_times(tmp_path: Path) -> None:
     assert trees.fingerprint(tmp_path) == ""
     (tmp_path / "a.mjs").write_text("one")

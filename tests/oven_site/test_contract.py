@@ -36,9 +36,23 @@ ROUTES = {
     ("GET", "/bundles/{bundle_id}"): ("/bundles/none-12345678", 404),
     ("POST", "/bundle-prewarm"): ("/bundle-prewarm", 401),
     ("GET", "/bundle-status"): ("/bundle-status", 200),
+    ("GET", "/live"): ("/live", 200),
+    ("GET", "/ready"): ("/ready", 503),  # no workers
+    ("GET", "/pressure"): ("/pressure", 200),
+    ("GET", "/metrics"): ("/metrics", 401),
 }
 # What else the site answers: pages for people, and files.
-OTHERS = {"", "sign-in", "live/state", "live/done", "live/frozen", "live/log", "live/start/<str:kind>"}
+OTHERS = {
+    "",
+    "sign-in",
+    "live/state",
+    "live/done",
+    "live/frozen",
+    "live/log",
+    "live/vitals",
+    "live/charts",
+    "live/start/<str:kind>",
+}
 OTHERS |= {"live/job/<str:public_id>/<str:action>", "live/freeze", "live/unfreeze"}
 OTHERS |= {"live/bulk", "live/bulk/<str:public_id>", "live/bulk/<str:public_id>/undo"}
 OTHERS |= {"files/<str:store>/<path:key>", "docs", "docs/openapi.json", "api-root"}

@@ -4,6 +4,7 @@ import django_rq
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from oven_site.health import presence
 from oven_site.jobs.worker import WarmWorker
 
 
@@ -16,10 +17,11 @@ class Command(BaseCommand):
         parser.add_argument("--lanes", default=",".join(settings.LANES), help="lanes to serve, most urgent first")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from captures.running import close_engine, warm_up
+        from captures.running import browser_facts, close_engine, warm_up
 
         queues = [django_rq.get_queue(f"capture.{lane}") for lane in options["lanes"].split(",")]
         worker = WarmWorker(queues, connection=queues[0].connection, serializer=queues[0].serializer)
+        presence.provide_browser(browser_facts)
         warm_up()
         try:
             worker.work(burst=options["burst"], logging_level="WARNING")

@@ -13,7 +13,8 @@ import pytest
 from bakes.engine.bake import bake
 from bakes.engine.errors import BakeError, ErrorCode
 from bakes.engine.spec import BakeSpec
-from tests.bakes.engine.corpus import HOSTILE, text_bomb
+from tests.bakes.engine.corpus import HOSTILE
+from tests.bakes.engine.lying_zip import text_bomb
 from tests.bakes.engine.tapes import encoded, in_child, listed, picture, png, tape, wav
 
 MOST_MEMORY_MB = 64

@@ -27,7 +27,7 @@ def steer(**options: Any) -> Answer:
 def test_staff_may_what_their_permissions_say(scope: Scope) -> None:
     Caller(user="alice", permissions=frozenset({scope.permission})).require(scope)
     with pytest.raises(Refused) as refused:
-        Caller(user="bob", permissions=frozenset({"jobs.watch"})).require(scope)
+        Caller(user="bob", permissions=frozenset({"captures.view_grab"})).require(scope)
     assert refused.value.status == 403
 
 

@@ -42,7 +42,7 @@ def carry_out(action: BulkAction) -> BulkAction:
     Grab.objects.filter(bulk=action).update(due_at=timezone.now())
     job = lifecycle.claim("bulk", action.pk, "here")
     assert job is not None
-    worker._perform(job)
+    worker._perform(job, "")
     action.refresh_from_db()
     return action
 

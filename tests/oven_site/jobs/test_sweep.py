@@ -104,7 +104,8 @@ def test_a_young_row_may_still_have_its_message_on_the_way(grab: Any) -> None:
 
 def test_a_retry_is_enqueued_once_it_is_due(grab: Any) -> None:
     settled(waiting := grab())
-    job = lifecycle.fail(running(waiting, "elsewhere:1:1"), "timeout", "Too slow.", retry=True)
+    later = timedelta(hours=1)
+    job = lifecycle.fail(running(waiting, "elsewhere:1:1"), "timeout", "Too slow.", retry=True, delay=later)
     assert sweep.sweep().enqueued == 0
     Grab.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     assert sweep.sweep().enqueued == 1

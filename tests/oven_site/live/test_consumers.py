@@ -90,6 +90,19 @@ async def test_readers_get_log_entries(grab: Any) -> None:
 
 
 @awaited
+async def test_vitals_are_for_staff_and_move_no_other_reader(grab: Any, people: Any) -> None:
+    cookie = await cookie_of(people.staff)
+    async with socket("/ws") as reader, socket("/ws/live", cookie) as staff:
+        await reader.receive_json_from(5)
+        events.publish_vitals({"alerts": []})
+        live, found = await messages(staff, 0.6), await messages(reader, 0.4)
+    sent = [event for message in live for event in message.get("events", [])]
+    assert [event["vitals"] for event in sent if event["type"] == "vitals"] == [{"alerts": []}]
+    assert states(found) == []
+    assert not any("vitals" in json.dumps(message) for message in found)
+
+
+@awaited
 async def test_whole_states_come_at_most_five_times_a_second(grab: Any) -> None:
     job = await sync_to_async(grab)()
     running = await sync_to_async(lifecycle.claim)("grab", job.pk, "a:1:1")

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 from redis.exceptions import RedisError
 
+from oven_site.health.watch import Watch
 from oven_site.jobs.sweep import sweep
 
 # What the light worker is asked for, and how often.
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        threading.Thread(target=Watch().run, args=(stop,), name="watch", daemon=True).start()
         due = dict.fromkeys(REGULAR, 0.0)
         while not stop.wait(settings.OVEN_SWEEP_S):
             self._round(due)

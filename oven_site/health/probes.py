@@ -1,0 +1,150 @@
+"""Whether this process may be sent requests, and whether it should be sent more work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from redis.exceptions import RedisError
+
+from oven_site.health import alerts, carrier, load, machine, vitals
+from oven_site.health.kept import Kept
+
+LOOK_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`detail` is for anybody: no paths, hosts or texts of exceptions."""
+
+    ok: bool
+    detail: str
+
+
+Checks = dict[str, Check]
+
+
+# --- ready ----------------------------------------------------------------------------------------------------------
+
+
+def checks() -> Checks:
+    redis = _redis()
+    pools = _pools() if redis.ok else {f"{pool}_workers": Check(False, "Not known.") for pool in _wanted()}
+    return {"database": _database(), "redis": redis, "migrations": _migrations(), **pools}
+
+
+def _database() -> Check:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return Check(False, "It does not answer.")
+    return Check(True, "It answers.")
+
+
+def _redis() -> Check:
+    try:
+        carrier.client().ping()
+    except RedisError:
+        return Check(False, "It does not answer.")
+    return Check(True, "It answers.")
+
+
+_migrated = False  # once they are applied, they stay so while this process runs
+
+
+def _migrations() -> Check:
+    global _migrated
+    if not _migrated:
+        try:
+            executor = MigrationExecutor(connection)
+            missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        except DatabaseError:
+            return Check(False, "The database does not answer.")
+        if missing:
+            return Check(False, f"{missing} are not applied.")
+        _migrated = True
+    return Check(True, "All are applied.")
+
+
+def _wanted() -> list[str]:
+    return list(settings.OVEN_READY_POOLS)
+
+
+def _pools() -> Checks:
+    try:
+        views = vitals.worker_views(vitals.reports())
+    except RedisError:
+        views = []
+    counts = {pool: sum(view["pool"] == pool for view in views) for pool in _wanted()}
+    return {f"{pool}_workers": Check(count > 0, f"{count} alive.") for pool, count in counts.items()}
+
+
+@dataclass
+class Readiness:
+    """Looks at most every two seconds. Once ready, it takes two bad looks in a row to say otherwise."""
+
+    look: Callable[[], Checks] = checks
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _looked_at: float = float("-inf")
+    _good: bool = False  # the last look
+    _ready: bool = False
+    _found: Checks = field(default_factory=dict)
+
+    def __call__(self) -> tuple[bool, Checks]:
+        with self._lock:
+            if time.monotonic() - self._looked_at >= LOOK_S:
+                self._found = self.look()
+                good = all(check.ok for check in self._found.values())
+                self._ready = good or (self._ready and self._good)
+                self._good = good
+                self._looked_at = time.monotonic()
+            return self._ready, self._found
+
+
+ready = Readiness()
+
+
+def ready_answer() -> tuple[int, dict[str, Any]]:
+    """HTTP status and body."""
+    is_ready, found = ready()
+    body: dict[str, Any] = {
+        "ok": is_ready,
+        "checks": {name: {"ok": check.ok, "detail": check.detail} for name, check in found.items()},
+    }
+    if not is_ready:
+        body["error"] = "Not ready: " + ", ".join(name for name, check in found.items() if not check.ok) + "."
+    return (200 if is_ready else 503), body
+
+
+# --- pressure -------------------------------------------------------------------------------------------------------
+
+
+def _pressed() -> str:
+    """Why no more work should be sent; empty when there is no reason."""
+    try:
+        waiting = load.waiting(load.parts())
+    except DatabaseError:
+        return "The database does not answer."
+    for kind, count in waiting.items():
+        if count >= settings.OVEN_QUEUE_CEILING:
+            return f"The queue is full: {count} {kind} jobs are waiting (at most {settings.OVEN_QUEUE_CEILING})."
+    full = alerts.full(machine.memory(), vitals.disk())
+    return full[0]["text"] if full else ""
+
+
+pressed = Kept(_pressed, LOOK_S)
+
+
+def pressure_answer() -> tuple[int, dict[str, Any]]:
+    """HTTP status and body."""
+    reason = pressed()
+    if not reason:
+        return 200, {"ok": True, "reason": ""}
+    return 503, {"ok": False, "reason": reason, "error": reason}

@@ -1,0 +1,47 @@
+"""What the scheduler does every few seconds: looks at everything, tells the live pages, writes the samples."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from django.db import DatabaseError, close_old_connections
+from redis.exceptions import RedisError
+
+from oven_site.health import alerts, load, samples, vitals
+
+log = logging.getLogger(__name__)
+EVERY_S = 3.0
+WRITE_S = 15.0
+PRUNE_S = 3600.0
+
+
+class Watch:
+    """`run` it in a thread of its own: a slow look holds up nobody."""
+
+    def __init__(self) -> None:
+        self.sampler = samples.Sampler()
+        self._write_at = self._prune_at = time.monotonic()
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.wait(EVERY_S):
+            close_old_connections()
+            try:
+                self.round()
+            except (DatabaseError, RedisError, OSError) as error:
+                log.warning("no look at the vitals, will try again: %s", error)
+
+    def round(self) -> None:
+        parts = load.parts()
+        self.sampler.look(load.waiting(parts))
+        now = time.monotonic()
+        if now >= self._write_at:
+            self.sampler.write()
+            self._write_at = now + WRITE_S
+        if now >= self._prune_at:
+            samples.prune()
+            self._prune_at = now + PRUNE_S
+        found = vitals.build(parts)
+        alerts.note_changes(found["alerts"])
+        vitals.publish(found)

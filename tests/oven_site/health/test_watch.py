@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from django.db import DatabaseError
+
+from oven_site.health import load, vitals, watch
+from oven_site.health.models import Minute
+from oven_site.live import events, publisher
+from tests.support import until
+
+pytestmark = pytest.mark.django_db
+WORKER = set(vitals.WorkerView.__annotations__)
+
+
+def test_a_round_tells_and_keeps_what_the_web_process_answers(
+    grab: Any, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(events, "publish_vitals", sent.append)
+    grab()
+    watch.Watch().round()
+    (told,) = sent
+    assert vitals.current() == told == json.loads(valkey.get(vitals.KEY))
+    assert 0 < valkey.ttl(vitals.KEY) <= vitals.KEPT_S
+    assert Minute.objects.get().depth == 1
+
+
+def test_without_a_scheduler_the_web_process_looks_itself(valkey: Any) -> None:
+    found = vitals.current()
+    assert set(found) == {"workers", "memory", "disk", "alerts"}
+    assert set(found["memory"]) == {"usedMB", "totalMB", "percent", "ovenMB"}
+    assert set(found["disk"]) == {"usedMB", "totalMB", "percent", "filesMB"}
+    assert {
+        "name",
+        "pool",
+        "lanes",
+        "job",
+        "doing",
+        "since",
+        "browserAgeS",
+        "browserMB",
+        "memoryMB",
+        "jobs",
+        "host",
+    } < WORKER
+
+
+def test_the_event_is_typed(valkey: Any) -> None:
+    fields = events.VitalsEvent.__annotations__
+    assert set(fields) == {"type", "seq", "at", "vitals"}
+    publisher.flush()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bad_look_is_followed_by_the_next(valkey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+
+    def parts() -> list[load.Part]:
+        looks.append(1)
+        if len(looks) < 3:
+            raise DatabaseError("locked")
+        return []
+
+    monkeypatch.setattr(watch, "EVERY_S", 0.01)
+    monkeypatch.setattr(load, "parts", parts)
+    stop = threading.Event()
+    thread = threading.Thread(target=watch.Watch().run, args=(stop,))
+    thread.start()
+    try:
+        until(lambda: valkey.get(vitals.KEY))
+    finally:
+        stop.set()
+        thread.join(5)
+    assert len(looks) >= 3
+
+
+def test_a_day_of_rounds_asks_the_database_little(valkey: Any, django_assert_max_num_queries: Any) -> None:
+    look = watch.Watch()
+    look.round()
+    with django_assert_max_num_queries(1):  # what is slow is asked less often
+        look.round()
