@@ -12,7 +12,7 @@ export function blame(form, prefix, { field: name, message }) {
     return;
   }
   const sentence = message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message;
-  setText(place, sentence.charAt(0).toUpperCase() + sentence.slice(1));
+  setText(place, /^\S+\.\S/.test(sentence) ? sentence : sentence.charAt(0).toUpperCase() + sentence.slice(1)); // hosts stay
   setAttr(field, "aria-invalid", "true");
   const folded = field.closest("details");
   if (folded) folded.open = true;

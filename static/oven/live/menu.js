@@ -27,7 +27,9 @@ export function initMenu() {
     opener.setAttribute("aria-expanded", "false");
     if (menu.contains(document.activeElement) || document.activeElement === document.body) opener.focus();
   });
-  addEventListener("scroll", () => menu.matches(":popover-open") && menu.hidePopover(), { passive: true });
+  const follow = () => menu.matches(":popover-open") && opener && place(menu, opener.getBoundingClientRect());
+  addEventListener("scroll", follow, { passive: true, capture: true });
+  addEventListener("resize", follow);
 }
 
 function entry({ label, run, sign = "", href = "" }) {
@@ -44,6 +46,7 @@ function close() {
   byId("menu").hidePopover();
 }
 
+/** Below its button, or above where there is more room. */
 function place(menu, { left, right, top, bottom }) {
   const { width, height } = menu.getBoundingClientRect();
   const x = left + width > innerWidth - 8 ? right - width : left;
