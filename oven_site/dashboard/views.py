@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.views import redirect_to_login
+from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -18,13 +20,12 @@ from sesame.utils import get_user
 
 from captures.models import FrozenPiece
 from oven_site.access.roles import is_watcher
-from oven_site.artifacts import stores
 from oven_site.contract import BadRequest, error
 from oven_site.dashboard import page
 from oven_site.health import charts as history
 from oven_site.health import vitals as health
 from oven_site.jobs import finding
-from oven_site.live import progress
+from oven_site.live import progress, snapshot
 from oven_site.live.events import epoch_ms, job_view
 
 View = Callable[..., HttpResponseBase]
@@ -74,26 +75,18 @@ def bad_request(bad: BadRequest) -> JsonResponse:
 @watched
 def live(request: HttpRequest) -> HttpResponse:
     context = {"boot": page.boot(request.user), "version": settings.VERSION}
-    response = render(request, "oven/live.html", context)
-    response.headers["Content-Security-Policy"] = content_policy()
-    return response
-
-
-def content_policy() -> str:
-    """Nothing but our own files runs on the live page; pictures and videos may also come from the stores."""
-    found = dict.fromkeys(stores.public_origin(store) for store in ("art", "blobs"))
-    origins = "".join(f" {origin}" for origin in found if origin)
-    return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
-        "frame-src 'self'; "
-        f"base-uri 'none'; frame-ancestors 'none'; img-src 'self' data:{origins}; media-src 'self'{origins}"
-    )
+    return render(request, "oven/live.html", context)
 
 
 @require_GET
 @watched
-def state(request: HttpRequest) -> JsonResponse:
-    return JsonResponse(page.current())
+def state(request: HttpRequest) -> HttpResponse:
+    """Made once for all who ask at the same time: after a restart every open page does."""
+    return HttpResponse(snapshot.shared("live-state", _written_state), content_type="application/json")
+
+
+def _written_state() -> bytes:
+    return json.dumps(page.current(), cls=DjangoJSONEncoder).encode()
 
 
 @require_GET

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from oven_site.jobs.models import Job
 
 MIN_INTERVAL_S = 0.2  # no more than five messages a second for one job or one reader
-LIVE_GROUP = "live"
+LIVE_GROUP = publisher.LIVE_GROUP
+# Events whose whole content every reader may see.
+PUBLIC = frozenset(
+    {*("job.queued", "job.started", "job.progress", "job.ended"), *("frozen.changed", "tape.announced", "log")}
+)
+LOG_KEYS = ("time", "type", "icon", "msg")  # of an entry, as the contract has it
 
 JobEventType = Literal["job.queued", "job.started", "job.progress", "job.ended"]
 LogType = Literal["info", "success", "warn", "error", "capture", "queue", "cleanup"]
@@ -50,7 +55,7 @@ class JobView(TypedDict):
 
 class JobEvent(TypedDict):
     type: JobEventType
-    seq: int  # rises by one; a reader that sees a gap fetches everything again
+    seq: int  # rises by one on the live stream, 0 elsewhere; a reader that sees a gap fetches everything again
     at: int  # epoch ms
     job: JobView
     preview: NotRequired[str]  # base64 JPEG
@@ -83,7 +88,7 @@ class LogEntry(TypedDict):
     type: LogType
     icon: str
     msg: str
-    job: NotRequired[str]  # its id; not on `/ws`
+    job: NotRequired[str]  # id of the job that it is about; not on `/ws`
 
 
 class LogEvent(TypedDict):
@@ -100,7 +105,15 @@ class VitalsEvent(TypedDict):
     vitals: dict[str, Any]  # workers, memory, disk, alerts: see oven_site.health.vitals.Vitals
 
 
-Event = JobEvent | FrozenEvent | TapeEvent | BulkEvent | LogEvent | VitalsEvent
+class MissedEvent(TypedDict):
+    """Others before it could not be sent."""
+
+    type: Literal["missed"]
+    seq: int
+    at: int
+
+
+Event = MissedEvent | JobEvent | FrozenEvent | TapeEvent | BulkEvent | LogEvent | VitalsEvent
 
 
 def job_group(kind: str, pk: int) -> str:

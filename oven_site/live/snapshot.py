@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from oven_site.live import progress
-from oven_site.live.events import MIN_INTERVAL_S
+from oven_site.live.events import LOG_KEYS, MIN_INTERVAL_S
 
+T = TypeVar("T")
 STARTED = time.time()
 _providers: dict[str, Callable[..., dict[str, Any]]] = {}
 _frozen: list[Callable[[], list[dict[str, Any]]]] = []
-_shared: dict[str, Any] = {"at": 0.0, "state": None}
-_turn: asyncio.Lock | None = None
+_slots: dict[str, _Slot] = {}
 
 
 def provide(name: str, parts: Callable[..., dict[str, Any]]) -> None:
@@ -55,26 +55,58 @@ def frozen() -> list[dict[str, Any]]:
 
 def full() -> dict[str, Any]:
     """The first message on `/ws`."""
-    return {**state(), "frozen": frozen(), "recentLogs": [_public(entry) for entry in progress.recent_log(50)]}
+    lines = [{name: entry[name] for name in LOG_KEYS} for entry in progress.recent_log(50)]
+    return {**changes(with_frozen=True), "recentLogs": lines}
 
 
-def _public(entry: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name != "job"}
+def changes(with_frozen: bool = False) -> dict[str, Any]:
+    """A later message on `/ws`."""
+    return {**state(), "frozen": frozen()} if with_frozen else state()
 
 
-async def shared_state(changed: float, with_frozen: bool = False) -> dict[str, Any] | None:
-    """The state as of `changed` (monotonic) or later; None when it is too early to make it anew.
+class _Slot:
+    """The newest value of a key, when its making began (monotonic), and whether somebody makes it now."""
 
-    It is made at most five times a second however many readers there are.
+    def __init__(self) -> None:
+        self.turn = threading.Condition()
+        self.began = -math.inf
+        self.making = False
+        self.value: Any = None
+        self.error: Exception | None = None
+
+
+def shared(key: str, make: Callable[[], T]) -> T:
+    """What `make` answers, made anew at most five times a second however many threads ask.
+
+    It was always begun after the caller asked, so nothing that the caller knows of is missing from it. What `make`
+    raises, all who wait get. `key` names the content and who may see it. Returned values are shared: do not change
+    them; text or bytes are best, as then the writing is shared as well.
     """
-    global _turn
-    _turn = _turn or asyncio.Lock()
-    async with _turn:
-        now = time.monotonic()
-        if now - _shared["at"] >= MIN_INTERVAL_S:
-            _shared.update(state=await sync_to_async(state)(), at=now)
-        elif _shared["at"] < changed:
-            return None
-    if not with_frozen:
-        return dict(_shared["state"])
-    return {**_shared["state"], "frozen": await sync_to_async(frozen)()}
+    asked = time.monotonic()
+    slot = _slots.setdefault(key, _Slot())
+    with slot.turn:
+        while slot.began < asked:
+            wait = slot.began + MIN_INTERVAL_S - time.monotonic()
+            if slot.making or wait > 0:
+                slot.turn.wait(None if slot.making else wait)
+                continue
+            slot.making = True
+            slot.turn.release()
+            try:
+                _fill(slot, make)
+            finally:
+                slot.turn.acquire()
+                slot.making = False
+                slot.turn.notify_all()
+        if slot.error is not None:
+            raise slot.error
+        return cast(T, slot.value)
+
+
+def _fill(slot: _Slot, make: Callable[[], Any]) -> None:
+    began, value, failure = time.monotonic(), None, None
+    try:
+        value = make()
+    except Exception as error:
+        failure = error
+    slot.began, slot.value, slot.error = began, value, failure

@@ -1,3 +1,7 @@
+// The Content-Security-Policy allows neither styles made by a script nor, but for Alpine.js, compiled text.
+htmx.config.includeIndicatorStyles = false;
+htmx.config.allowEval = false;
+
 // Thumbnails play while pointed at or focused.
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -24,3 +28,9 @@ for (const [event, act] of [["mouseover", play], ["focusin", play], ["mouseout",
     if (found.target.matches?.("img.oven-thumb[data-play]")) act(found.target);
   });
 }
+
+// Django's own two-sided lists give their help texts a name but no role.
+function nameHelps() {
+  for (const help of document.querySelectorAll("span.help-tooltip[aria-label]")) help.setAttribute("role", "img");
+}
+addEventListener("load", () => setTimeout(nameHelps)); // they are made by another listener

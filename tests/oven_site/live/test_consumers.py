@@ -2,21 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
-from collections.abc import AsyncIterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 
 from oven_site.asgi import application
 from oven_site.jobs import lifecycle
-from oven_site.live import events, progress, publisher, snapshot
-from oven_site.live.consumers import LiveConsumer
+from oven_site.live import events, progress, publisher, rights, snapshot
+from tests.oven_site.live.sockets import cookie_of, messages, socket, states
 from tests.support import awaited
 
 pytestmark = pytest.mark.django_db(transaction=True)  # channels opens the database anew for every message
@@ -25,44 +23,9 @@ GRAB_KEYS = {"grabs", "grabProgress", "concurrency"}
 
 
 @pytest.fixture(autouse=True)
-def _own_shared_state() -> None:
-    """The state that readers share belongs to one event loop: every test has its own."""
-    snapshot._turn = None
-    snapshot._shared.update(at=0.0, state=None)
-
-
-@contextlib.asynccontextmanager
-async def socket(path: str, cookie: str = "") -> AsyncIterator[WebsocketCommunicator]:
-    headers = [(b"cookie", cookie.encode())] if cookie else []
-    communicator = WebsocketCommunicator(application, path, headers=headers)
-    accepted, _ = await communicator.connect(5)
-    assert accepted
-    yield communicator
-    await communicator.disconnect()
-
-
-async def cookie_of(user: Any) -> str:
-    from django.test import AsyncClient
-
-    client = AsyncClient()
-    await client.aforce_login(user)
-    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
-
-
-async def messages(reader: WebsocketCommunicator, seconds: float) -> list[dict[str, Any]]:
-    """Everything that comes within a span."""
-    ends, found = time.monotonic() + seconds, []
-    while (left := ends - time.monotonic()) > 0:
-        try:
-            received = await asyncio.wait_for(reader.output_queue.get(), left)
-        except TimeoutError:
-            break
-        found.append(json.loads(received["text"]))
-    return found
-
-
-def states(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [message for message in found if "grabs" in message]
+def _nothing_known() -> None:
+    """Rights that were looked up are those of another test's users."""
+    rights.forget()
 
 
 # --- /ws ------------------------------------------------------------------------------------------------------------
@@ -87,19 +50,6 @@ async def test_readers_get_log_entries(grab: Any) -> None:
     entries = [message["logEntry"] for message in found if "logEntry" in message]
     assert entries[-1]["msg"] == "done"
     assert set(entries[-1]) == {"time", "type", "icon", "msg"}
-
-
-@awaited
-async def test_vitals_are_for_staff_and_move_no_other_reader(grab: Any, people: Any) -> None:
-    cookie = await cookie_of(people.staff)
-    async with socket("/ws") as reader, socket("/ws/live", cookie) as staff:
-        await reader.receive_json_from(5)
-        events.publish_vitals({"alerts": []})
-        live, found = await messages(staff, 0.6), await messages(reader, 0.4)
-    sent = [event for message in live for event in message.get("events", [])]
-    assert [event["vitals"] for event in sent if event["type"] == "vitals"] == [{"alerts": []}]
-    assert states(found) == []
-    assert not any("vitals" in json.dumps(message) for message in found)
 
 
 @awaited
@@ -246,49 +196,57 @@ async def test_an_ended_job_has_no_progress_after_its_end(grab: Any, people: Any
 async def test_who_loses_the_right_is_sent_away(people: Any, valkey: Any, how: str) -> None:
     async with socket("/ws/live", await cookie_of(people.staff)) as reader:
         await reader.receive_json_from(5)
-        people.staff.is_staff = False
+        people.staff.is_superuser = False
+        rights.forget()  # ten seconds later
         await (people.staff.asave() if how == "demoted" else people.staff.adelete())
         events.log("info", "secret")
         message = await asyncio.wait_for(reader.output_queue.get(), 5)
         assert message == {"type": "websocket.close", "code": 4403}
 
 
-def test_nobody_is_not_allowed() -> None:
-    assert not LiveConsumer._allowed(AnonymousUser())
+@awaited
+async def test_a_user_is_looked_up_once_for_all_sockets(people: Any, valkey: Any) -> None:
+    cookie = await cookie_of(people.staff)
+    async with contextlib.AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(socket("/ws/live", cookie)) for _ in range(5)]
+        for reader in readers:
+            await reader.receive_json_from(5)
+        with mock.patch.object(rights, "_has_permission", wraps=rights._has_permission) as looked:
+            rights.forget()
+            events.log("info", "to all")
+            for reader in readers:
+                await reader.receive_json_from(5)
+        assert looked.call_count == 1
 
 
-# --- events that arrive in the middle of a flush --------------------------------------------------------------------
+# --- the public -----------------------------------------------------------------------------------------------------
 
 
 @awaited
-async def test_an_event_that_arrives_during_a_flush_is_not_lost(valkey: Any) -> None:
-    sent: list[dict[str, Any]] = []
-    consumer = LiveConsumer()
-
-    class Staff:
-        is_authenticated = is_active = is_staff = True
-
-        def has_perm(self, name: str) -> bool:
-            return True
-
-        def refresh_from_db(self) -> None:
-            consumer._others.append({"type": "log", "seq": 2})
-
-    async def send(content: dict[str, Any]) -> None:
-        sent.append(content)
-
-    consumer.scope = {"user": Staff()}
-    consumer.send_dict = send  # type: ignore[method-assign]
-    consumer._others.append({"type": "log", "seq": 1})
-    await consumer.flush()
-    await consumer.flush()
-    assert [batch["seq"] for batch in sent] == [1, 2]
+async def test_the_public_watches_where_it_may_and_sees_what_everybody_may(
+    people: Any, valkey: Any, settings: Any
+) -> None:
+    settings.OVEN_PUBLIC_LIVE = True
+    for cookie in ("", await cookie_of(people.outsider)):
+        async with socket("/ws/live", cookie) as reader:
+            hello = await reader.receive_json_from(5)
+            publisher.publish({"type": "vitals", "vitals": {"host": "secret"}}, [events.LIVE_GROUP])
+            events.log("info", "open")
+            await sync_to_async(publisher.flush)()
+            found = [event for batch in await messages(reader, 0.4) for event in batch["events"]]
+        assert [event["type"] for event in found] == ["other", "log"]
+        assert set(found[0]) == {"type", "seq", "at"}
+        assert [event["seq"] for event in found] == [hello["seq"] + 1, hello["seq"] + 2]
 
 
 @awaited
-async def test_a_state_older_than_the_change_is_not_sent(db: None, valkey: Any) -> None:
-    assert await snapshot.shared_state(time.monotonic()) is not None
-    assert await snapshot.shared_state(time.monotonic()) is None
-    assert await snapshot.shared_state(0.0) is not None
-    await asyncio.sleep(events.MIN_INTERVAL_S)
-    assert await snapshot.shared_state(time.monotonic()) is not None
+async def test_ids_of_jobs_are_no_part_of_the_contracts_log(valkey: Any) -> None:
+    events.log("info", "before", job="g-1")
+    await sync_to_async(publisher.flush)()
+    async with socket("/ws") as reader:
+        first = await reader.receive_json_from(5)
+        events.log("info", "after", job="g-1")
+        found = await messages(reader, 0.3)
+    entries = [*first["recentLogs"], *(message["logEntry"] for message in found if "logEntry" in message)]
+    assert {"before", "after"} <= {entry["msg"] for entry in entries}
+    assert all(set(entry) == {"time", "type", "icon", "msg"} for entry in entries)
