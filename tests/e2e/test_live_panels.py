@@ -6,10 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.live_pages import SOON_MS, Screens, card, grabbed
 from tests.e2e.stack import Stack
+
+
+def bundle(page: Page, piece: str) -> Locator:
+    return page.locator(f"#done-list > li[data-id^=bundle-{piece}-]")
 
 
 @pytest.fixture
@@ -74,22 +78,22 @@ def test_a_piece_is_frozen_by_hand_and_freed(page: Page) -> None:
 
 def test_a_bundle_is_tried_in_a_sandbox_and_only_then_loaded(page: Page) -> None:
     page.get_by_role("tab", name="Bundle").click()
-    for piece in ("orbit", "field"):
+    for piece in ("orbit", "waves"):
         page.fill("#b-piece", piece)
         page.get_by_role("button", name="Start the bundle").click()
-        expect(card(page, "done", piece)).to_be_visible(timeout=40_000)
+        expect(bundle(page, piece)).to_be_visible(timeout=40_000)
     expect(page.locator("iframe")).to_have_count(0)
-    for piece in ("orbit", "field"):
-        card(page, "done", piece).hover()
-        card(page, "done", piece).get_by_role("button", name=f"Try {piece}").click()
+    for piece in ("orbit", "waves"):
+        bundle(page, piece).hover()
+        bundle(page, piece).get_by_role("button", name=f"Try {piece}").click()
         frame = page.locator("iframe")
         expect(frame).to_have_count(1)  # one at a time
         expect(frame).to_have_attribute("sandbox", "allow-scripts")
-        expect(card(page, "done", piece).locator("iframe")).to_have_count(1)
+        expect(bundle(page, piece).locator("iframe")).to_have_count(1)
         expect(page.frame_locator("iframe").locator("canvas").first).to_be_attached(timeout=SOON_MS)
         inside = page.locator("iframe").element_handle().content_frame()
         assert inside and inside.evaluate("origin") == "null"
-    card(page, "done", "field").get_by_role("button", name="Try field").click()
+    bundle(page, "waves").get_by_role("button", name="Try waves").click()
     expect(page.locator("iframe")).to_have_count(0)
 
 

@@ -20,7 +20,7 @@ export class Charts {
     const host = byId("plots");
     this.depth = new Plot(host, { heading: "Queue", unit: "jobs waiting", format: number, axis: whole });
     this.rate = new Plot(host, { heading: "Ended", unit: "jobs a minute", format: rateText, axis: rateText, stacked: true });
-    this.took = new Plot(host, { heading: "How long they took", unit: "from start to end", format: span, axis: (ms) => (ms ? span(ms) : "0") });
+    this.took = new Plot(host, { heading: "How long they took", unit: "p50 and p95, start to end", format: span, axis: (ms) => (ms ? span(ms) : "0") });
     this.success = successCard(host);
     byId("charts-kind").addEventListener("change", () => this.#draw());
     for (const button of document.querySelectorAll("[data-span]")) button.addEventListener("click", () => this.#choose(button.dataset.span));
@@ -67,7 +67,7 @@ export class Charts {
       named.filter(([, , kind]) => pick(kind).some(Boolean)).map(([name, tone, kind]) => line(`${name}${suffix}`, pick(kind), { tone, dash }));
     this.depth.draw({ from, stepS, series: lines((kind) => kind.depth) });
     this.rate.draw({ from, stepS, series: rates(named.map(([, , kind]) => kind), stepS) });
-    this.took.draw({ from, stepS, series: [...lines((kind) => kind.p50, ", half within"), ...lines((kind) => kind.p95, ", 95 % within", true)] });
+    this.took.draw({ from, stepS, series: [...lines((kind) => kind.p50, " p50"), ...lines((kind) => kind.p95, " p95", true)] });
     this.#drawSuccess(shown.map(([name]) => [this.labels[name] ?? name, success[name]]));
     setText(byId("charts-at"), `as of ${new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}`);
   }

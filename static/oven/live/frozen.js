@@ -112,7 +112,9 @@ function row(item, panel, { act, may }) {
     if (poster) setAttr(img, "src", poster);
     setText(name, entry.piece);
     setAttr(name, "title", entry.piece);
-    setText(why, [frozenReason(entry), entry.error].filter(Boolean).join(": "));
+    const reason = entry.reason === "staff" && entry.error ? `: ${entry.error}` : "";
+    setText(why, frozenReason(entry) + reason);
+    setAttr(why, "title", entry.error || null);
     if (again) show(again, Boolean(entry.grab));
     for (const [button, label] of [[again, "Grab again without the cache:"], [free, "Unfreeze"]]) {
       if (button) setAttr(button, "aria-label", `${label} ${entry.piece}`);

@@ -26,7 +26,7 @@ export class Next {
     setText(byId("next-more"), [rest, unknown].filter(Boolean).join(" · "));
     show(byId("next-empty"), wanted.length === 0);
     const others = waiting.length - wanted.length;
-    setText(byId("next-empty"), others ? `Nothing that waits is like this (${number(others)} others do).` : "The queue is empty.");
+    setText(byId("next-empty"), others ? `Nothing that waits is like this (${number(others)} not shown).` : "The queue is empty.");
   }
 
   /** Tapes that the site has announced and not sent yet. */

@@ -14,7 +14,8 @@ export class Now {
   draw(running, hidden) {
     this.cards.draw(running);
     show(byId("now-empty"), running.length === 0);
-    setText(this.none, hidden ? `Nothing that runs is like this (${hidden} others do).` : "Nothing is running.");
+    setText(this.none, hidden ? `Nothing that runs is like this (${hidden} not shown).` : "Nothing is running.");
+    byId("now-empty").classList.toggle("brief", hidden > 0);
   }
 
   tick() {

@@ -155,7 +155,9 @@ export class Plot {
     this.cursor.setAttribute("class", this.#at < 0 ? "cursor off" : "cursor");
     setAttr(this.cursor, "x1", this.scale.x(at));
     setAttr(this.cursor, "x2", this.scale.x(at));
-    const text = `${this.#time(at)}: ${this.#data.series.map(({ name, values }) => `${name} ${this.#value(values[at])}`).join(", ")}`;
+    const known = this.#data.series.filter(({ values }) => values[at] !== null && values[at] !== undefined);
+    const values = known.map(({ name, values: all }) => `${name} ${this.format(all[at])}`).join(", ");
+    const text = `${this.#time(at)}: ${values || "nothing"}`;
     setText(this.readout, text);
     setAttr(this.svg, "aria-valuemin", "0");
     setAttr(this.svg, "aria-valuemax", this.#count - 1);

@@ -120,7 +120,7 @@ function workerRow(item, store) {
     worker = now;
     setText(cells[0], worker.name);
     setAttr(cells[0], "title", `on ${worker.host}`);
-    setText(cells[1], worker.lanes.join(", "));
+    setText(cells[1], [...new Set(worker.lanes)].join(", "));
     const age = worker.browserAgeS == null ? "" : clock(worker.browserAgeS * 1000);
     setText(cells[3], [age, worker.browserMB == null ? "" : megabytes(worker.browserMB)].filter(Boolean).join(" · ") || "–");
     setText(cells[4], worker.memoryMB == null ? "–" : megabytes(worker.memoryMB));
