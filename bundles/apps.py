@@ -35,7 +35,7 @@ class BundlesConfig(AppConfig):
                 time_limit_s=300,
                 related=("artifact", "core"),
                 named="piece",
-                again="bundles.jobs.ask_again",
+                again="bundles.jobs.again",
                 housekeep="bundles.jobs.housekeep",
                 keep_days=30,
                 keep_rows=100_000,

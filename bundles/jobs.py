@@ -77,6 +77,10 @@ def ask_again(bundle: Bundle, *, user: Any = None) -> Asked:
     return ask(BundleRequest.from_json(bundle.spec), skip_cache=True, source="again", user=user, lane=Lane.BATCH)
 
 
+def again(bundle: Bundle, *, user: Any = None) -> Bundle:
+    return ask_again(bundle, user=user).bundle
+
+
 # --- cores ----------------------------------------------------------------------------------------------------------
 
 

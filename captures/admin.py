@@ -13,11 +13,14 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from captures import jobs
+from captures.cards.admin import CardAdmin
 from captures.models import FrozenPiece, Grab
 from captures.requests import check_piece
 from oven_site.contract import BadRequest
 from oven_site.dashboard.admin import CappedPaginator, ago, audit, dialog, picture, size
 from oven_site.jobs.admin import JobAdmin, Refused
+
+__all__ = ["CardAdmin", "FrozenPieceAdmin", "GrabAdmin"]
 
 RESULT_FIELDS = ("pixels", "weight", "still_reason", "blank", "mode", "ready", "ready_ms", "spans_panel")
 RECORD_FIELDS = (

@@ -29,5 +29,21 @@ class CapturesConfig(AppConfig):
             )
         )
         registry.register_verb("unfreeze", "captures.jobs.unfreeze")
+        registry.register(
+            registry.Kind(
+                name="card",
+                model_label="captures.Card",
+                named="layout",
+                again="captures.cards.jobs.again",
+                protect="captures.cards.jobs.retained",
+                places=("art:og", "art:backdrop"),
+                pool="deliver",
+                runner="captures.cards.running.run",
+                time_limit_s=300,
+                related=("artifact",),
+                beside=16,  # more than there can be: one of each layout and day, so that none holds up another kind
+                regular="captures.cards.jobs.look_after",
+            )
+        )
         snapshot.provide("grab", shapes.status_parts)
         snapshot.provide_frozen(shapes.frozen_list)

@@ -8,11 +8,14 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils import timezone
 
+from captures.cards.models import Card
 from captures.engine.spec import Format, Mode, Ready
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import public_url
 from oven_site.jobs.models import Job
 from oven_site.jobs.states import ACTIVE, State
+
+__all__ = ["Card", "FrozenPiece", "Grab"]
 
 
 class GrabQuerySet(models.QuerySet["Grab"]):

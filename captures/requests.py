@@ -51,6 +51,7 @@ class GrabRequest:
     quality: int = 80
     transparent: bool = False
     cache_key: str = ""
+    at_ms: int | None = None  # of the piece's own time, from ready to the first frame; None: as the settings say
 
     @property
     def is_url(self) -> bool:
@@ -84,8 +85,11 @@ class GrabRequest:
             quality=self.quality,
             transparent=self.transparent,
             wait_for_idle=self.is_url,
-            **engine_settings(),
+            **{**engine_settings(), **self._settle()},
         )
+
+    def _settle(self) -> dict[str, int]:
+        return {} if self.at_ms is None else {"settle_ms": self.at_ms, "settle_still_ms": self.at_ms}
 
     @property
     def capture_key(self) -> str:
@@ -100,6 +104,8 @@ class GrabRequest:
         if not self.format.animated:
             for field in ("duration_ms", "fps", "playback_fps", "quality"):
                 del shape[field]
+        if self.at_ms is None:
+            del shape["at_ms"]  # captures from before this field keep their key
         shape["url"] = self.url
         return hashlib.sha256(json.dumps(shape, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

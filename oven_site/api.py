@@ -16,6 +16,7 @@ from ninja.errors import HttpError, ValidationError
 from bakes.api import router as bakes_router
 from bundles.api import router as bundles_router
 from captures.api import router as captures_router
+from captures.cards.api import router as cards_router
 from oven_site.access.callers import Refused, caller_of
 from oven_site.access.models import Scope
 from oven_site.contract import BadRequest, error, too_large
@@ -45,6 +46,7 @@ api = OvenAPI(
     openapi_url="/docs/openapi.json",
 )
 api.add_router("", captures_router)
+api.add_router("", cards_router)
 api.add_router("", bakes_router)
 api.add_router("", bundles_router)
 api.add_router("", health_router)

@@ -20,7 +20,8 @@ CORS = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
     "Access-Control-Allow-Headers": "Content-Type, Authorization",
     "Access-Control-Expose-Headers": (
-        "X-Grab-Id, X-Grab-Duration, X-Cache, X-Proxy, X-Oven-Status, X-Queue-Position, X-Estimated-Wait"
+        "X-Grab-Id, X-Grab-Duration, X-Cache, X-Proxy, X-Oven-Status, X-Queue-Position, X-Estimated-Wait, "
+        "X-OG-Layout, X-OG-Generated, X-OG-Featured, X-Backdrop-Piece"
     ),
 }
 # First segments of the contract, answered in any case.
@@ -29,6 +30,7 @@ SEGMENTS = {
     *("bake", "bake-status", "bake-complete", "bake-incoming"),
     *("bundle-html", "bundle-prewarm", "bundle-status", "bundles"),
     *("live", "ready", "pressure", "metrics"),
+    *("kidlisp-og", "kidlisp-og.png", "og-preview", "notepat-og.png", "kidlisp-backdrop", "kidlisp-backdrop.webp"),
 }
 
 

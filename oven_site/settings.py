@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django_rq",
     "channels",
     "ninja",
@@ -140,8 +141,9 @@ OVEN_ART_BASE_URL = env.str("OVEN_ART_BASE_URL", default="")  # a CDN in front o
 OVEN_BLOBS_BASE_URL = env.str("OVEN_BLOBS_BASE_URL", default="")
 
 
-# Keys in `art` never change their content; a tape that is baked again keeps its key.
+# Keys in `art` never change their content, but for cards; a tape that is baked again keeps its key.
 STORE_CACHE_CONTROL = {"art": "public, max-age=604800", "blobs": "public, max-age=60"}
+CARD_KEYS, CARD_CACHE_CONTROL = ("og/", "backdrop/"), "public, max-age=86400"
 
 
 def _store(name: str) -> dict[str, object]:
@@ -218,6 +220,13 @@ OVEN_WAIT_S = env.float("OVEN_WAIT_S", default=90.0)  # a request waits this lon
 OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500)
 OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0)  # a capture answers repeats for so long
 OVEN_RENDER_VERSION = env.str("OVEN_RENDER_VERSION", default="v1")
+
+# --- Cards ----------------------------------------------------------------------------------------------------------
+OVEN_CARD_LIST_URL = env.str("OVEN_CARD_LIST_URL", default="{origin}/api/tv?types=kidlisp&sort=hits&limit={limit}")
+OVEN_CARD_EVERY_S = env.float("OVEN_CARD_EVERY_S", default=21_600.0)  # 0: only when asked for
+OVEN_CARD_WAIT_S = env.float("OVEN_CARD_WAIT_S", default=120.0)  # a card waits this long for its captures
+OVEN_CARD_DAYS = env.float("OVEN_CARD_DAYS", default=30.0)  # a card that is not the newest is kept so long
+OVEN_BACKDROP_HANDLE = env.str("OVEN_BACKDROP_HANDLE", default="@jeffrey")  # whose pieces; empty: anybody's
 
 # --- Bakes ----------------------------------------------------------------------------------------------------------
 OVEN_CALLBACK_SECRET = env.str("OVEN_CALLBACK_SECRET", default="")  # none: nobody may bake

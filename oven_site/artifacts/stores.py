@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,12 @@ def keep_bytes(data: bytes, key: str, mime: str, store: str = "art") -> None:
     content.content_type = mime  # type: ignore[attr-defined]
     with _store_errors():
         store_of(store).save(key, content)
+
+
+def read(store: str, key: str, path: Path) -> None:
+    """Copies a stored file to `path`. Raises StoreError."""
+    with _store_errors(), store_of(store).open(key) as source, path.open("wb") as target:
+        shutil.copyfileobj(source, target, CHUNK)
 
 
 def drop(artifact: Artifact) -> None:

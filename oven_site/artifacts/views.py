@@ -31,7 +31,7 @@ async def serve(request: HttpRequest, store: str, key: str) -> HttpResponseBase:
     headers = {
         "ETag": etag,
         "Last-Modified": formatdate(stat.st_mtime, usegmt=True),
-        "Cache-Control": settings.STORE_CACHE_CONTROL[store],
+        "Cache-Control": cache_control(store, key),
         "Accept-Ranges": "bytes",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
@@ -49,6 +49,12 @@ async def serve(request: HttpRequest, store: str, key: str) -> HttpResponseBase:
     mime = TYPES.guess_type(path.name)[0] or "application/octet-stream"
     body = stream(store, key, start, end - start)
     return StreamingHttpResponse(body, content_type=mime, status=206 if partial else 200, headers=headers)
+
+
+def cache_control(store: str, key: str) -> str:
+    """A card that is made again keeps its key (its links name the version)."""
+    card = store == "art" and key.startswith(settings.CARD_KEYS)
+    return str(settings.CARD_CACHE_CONTROL if card else settings.STORE_CACHE_CONTROL[store])
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:

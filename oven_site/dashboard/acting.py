@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.utils.module_loading import import_string
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from bakes import jobs as bakes
@@ -154,10 +155,8 @@ def _again(job: Job, request: HttpRequest) -> Answer:
     if isinstance(job, Grab):
         asked = jobs.ask_again(job, skip_cache=requests.flag(request.POST, "skipCache"), user=request.user)
         return {"row": asked.grab, "cached": asked.cached, "joined": asked.joined}
-    if kind.name == "bake":
-        return {"row": bakes.ask_again(job, user=request.user)}  # type: ignore[arg-type]
-    if kind.name == "bundle":
-        return {"row": bundles.ask_again(job, user=request.user).bundle}  # type: ignore[arg-type]
+    if kind.again:
+        return {"row": import_string(kind.again)(job, user=request.user)}
     raise BadRequest("action", f"action: a {kind.name} cannot be asked for again.")
 
 

@@ -45,6 +45,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Captures",
                 "items": [
                     _item("Grabs", "photo_camera", "admin:captures_grab_changelist"),
+                    _item("Cards", "gallery_thumbnail", "admin:captures_card_changelist"),
                     _item("Frozen pieces", "ac_unit", "admin:captures_frozenpiece_changelist"),
                 ],
             },

@@ -46,7 +46,8 @@ class Stack:
         self.data, self.workers = data, workers
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
-        self.env = {**os.environ, **env, "OVEN_DATA": str(data), "OVEN_PUBLIC_URL": self.base}
+        own = {"OVEN_DATA": str(data), "OVEN_PUBLIC_URL": self.base}
+        self.env = {"OVEN_CARD_EVERY_S": "0", **os.environ, **env, **own}  # no work that no test has asked for
         for name in ("DJANGO_SETTINGS_MODULE", "REDIS_URL"):
             self.env.pop(name, None)
         if self.env.pop("PYTHONDONTWRITEBYTECODE", ""):  # else each of its processes compiles everything anew

@@ -40,7 +40,17 @@ ROUTES = {
     ("GET", "/ready"): ("/ready", 503),  # no workers
     ("GET", "/pressure"): ("/pressure", 200),
     ("GET", "/metrics"): ("/metrics", 401),
+    ("GET", "/kidlisp-og.png"): ("/kidlisp-og.png", 302),
+    ("GET", "/kidlisp-og"): ("/kidlisp-og?force=true", 401),
+    ("GET", "/kidlisp-og/status"): ("/kidlisp-og/status", 200),
+    ("GET", "/kidlisp-og/preview"): ("/kidlisp-og/preview", 302),
+    ("GET", "/og-preview"): ("/og-preview", 200),
+    ("GET", "/notepat-og.png"): ("/notepat-og.png?force=true", 401),
+    ("GET", "/kidlisp-backdrop"): ("/kidlisp-backdrop?force=true", 401),
+    ("GET", "/kidlisp-backdrop.webp"): ("/kidlisp-backdrop.webp?force=true", 401),
 }
+# Those of the contract that answer with a page.
+PAGES = {"/og-preview"}
 # What else the site answers: pages for people, and files.
 OTHERS = {
     "",
@@ -95,7 +105,8 @@ def test_no_route_is_outside_of_the_openapi_unknown_to_this_test() -> None:
 def test_every_route_answers_nobody_as_agreed(method: str, url: str, status: int) -> None:
     answer = request(method, url)
     assert answer.status == status
-    assert answer.headers["Content-Type"].startswith("application/json")
+    kind = "text/html" if url in PAGES or status == 302 else "application/json"
+    assert answer.headers["Content-Type"].startswith(kind)
     assert (status < 400) or answer.json["error"]
 
 
@@ -113,10 +124,11 @@ def test_cors_is_on_all_other_answers_too(url: str) -> None:
 
 @rows
 def test_paths_are_read_in_any_case_and_with_a_trailing_slash(method: str, url: str, status: int) -> None:
-    first, *rest = url.lstrip("/").split("/")
+    path, mark, query = url.partition("?")
+    first, *rest = path.lstrip("/").split("/")
     for name in (first.upper(), first.title()):
-        assert request(method, "/" + "/".join([name, *rest])).status == status
-    assert request(method, url + "/").status == status
+        assert request(method, "/" + "/".join([name, *rest]) + mark + query).status == status
+    assert request(method, path + "/" + mark + query).status == status
 
 
 def test_the_case_of_a_piece_counts(people: Any) -> None:
@@ -148,7 +160,7 @@ def test_an_unknown_path_is_404_in_json(url: str) -> None:
     assert list(answer.json) == ["error"]
 
 
-@pytest.mark.parametrize("url", ["/health", "/status", "/grab-status", "/api/frozen"])
+@pytest.mark.parametrize("url", ["/health", "/status", "/grab-status", "/api/frozen", "/og-preview"])
 def test_a_head_is_answered_like_a_get(url: str) -> None:
     assert request("HEAD", url).status == 200
 

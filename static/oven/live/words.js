@@ -5,6 +5,8 @@ const STAGES = {
   downloading: "Fetching the tape",
   extracting: "Reading the tape",
   processing: "Making the video",
+  listing: "Reading the list of pieces",
+  composing: "Composing the picture",
   loading: "Opening the page",
   settling: "Letting it settle",
   capturing: "Taking frames",
@@ -16,7 +18,7 @@ const REASONS = {
   flat: "The piece is one colour: this is a still",
   fallback: "Only one picture could be had",
 };
-const KINDS = { bake: "Bake again", bundle: "Bundle again" };
+const KINDS = { bake: "Bake again", bundle: "Bundle again", card: "Make again" };
 const FROZEN = {
   frozen: "It did not move",
   flat: "It is one colour",

@@ -18,6 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         beside = [kind.queue_name(lane) for kind in registry.kinds() if kind.beside for lane in Lane.values]
-        queues = [django_rq.get_queue(name) for name in [*beside, settings.LIGHT_QUEUE]]
+        names = dict.fromkeys([*beside, settings.LIGHT_QUEUE])  # kinds may share a pool
+        queues = [django_rq.get_queue(name) for name in names]
         worker = WarmWorker(queues, connection=queues[0].connection, serializer=queues[0].serializer)
         worker.work(burst=options["burst"], logging_level="WARNING")
