@@ -282,6 +282,22 @@ def test_it_comes_back_after_the_socket_drops(oven: Stack, opened: Callable[...,
     expect(card(page, "done", "anim~after")).to_be_visible(timeout=SOON_MS)
 
 
+def test_what_was_missed_is_there_again_within_two_seconds(oven: Stack, opened: Callable[..., Page]) -> None:
+    missing: list[bool] = []
+
+    def relay(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda message: None if missing else socket.send(message))
+
+    page = opened(lambda page: page.route_web_socket("**/ws/live", relay))
+    missing.append(True)
+    assert oven.get("/grab/png/64/64/anim~unheard").status_code == 200
+    page.wait_for_timeout(500)
+    expect(card(page, "done", "anim~unheard")).to_have_count(0)
+    missing.clear()  # the next message says after which number it comes
+    expect(card(page, "done", "anim~unheard")).to_be_visible(timeout=2000)
+
+
 def test_it_rests_while_hidden(page: Page) -> None:
     link = page.locator("#link")
     _look(page, "hidden")

@@ -78,12 +78,12 @@ def test_a_piece_is_frozen_by_hand_and_freed(page: Page) -> None:
 
 def test_a_bundle_is_tried_in_a_sandbox_and_only_then_loaded(page: Page) -> None:
     page.get_by_role("tab", name="Bundle").click()
-    for piece in ("orbit", "waves"):
+    for piece in ("orbit", "prism"):
         page.fill("#b-piece", piece)
         page.get_by_role("button", name="Start the bundle").click()
         expect(bundle(page, piece)).to_be_visible(timeout=40_000)
     expect(page.locator("iframe")).to_have_count(0)
-    for piece in ("orbit", "waves"):
+    for piece in ("orbit", "prism"):
         bundle(page, piece).hover()
         bundle(page, piece).get_by_role("button", name=f"Try {piece}").click()
         frame = page.locator("iframe")
@@ -93,7 +93,7 @@ def test_a_bundle_is_tried_in_a_sandbox_and_only_then_loaded(page: Page) -> None
         expect(page.frame_locator("iframe").locator("canvas").first).to_be_attached(timeout=SOON_MS)
         inside = page.locator("iframe").element_handle().content_frame()
         assert inside and inside.evaluate("origin") == "null"
-    bundle(page, "waves").get_by_role("button", name="Try waves").click()
+    bundle(page, "prism").get_by_role("button", name="Try prism").click()
     expect(page.locator("iframe")).to_have_count(0)
 
 

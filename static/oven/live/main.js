@@ -118,7 +118,7 @@ function events(list) {
     if (event.type === "log") log.take([event.entry]);
     else if (event.job) takeJobEvent(event);
     else if (event.type === "vitals") vitals.take(event.vitals);
-    else takeNews(event);
+    else if (event.type !== "other") takeNews(event); // of which the public only learns that it was
   }
 }
 
