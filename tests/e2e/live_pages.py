@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 from tests.e2e.stack import Stack
 
 SOON_MS = 20_000
+expect.set_options(timeout=15_000)  # the machine may be busy
 WATCH = (
     "window.refused = []; addEventListener('securitypolicyviolation', "
     "event => refused.push(event.violatedDirective + ' ' + event.blockedURI))"
@@ -79,7 +80,7 @@ def names(page: Page, section: str = "done") -> list[str]:
 
 def grabbed(oven: Stack, *pieces: str) -> None:
     """Small stills of these pieces, made or failed."""
-    for done in [oven.later(f"/grab/png/64/64/{piece}") for piece in pieces]:
+    for done in [oven.later(f"/grab/png/64/64/{piece}", headers=oven.bearer) for piece in pieces]:
         done.result()
 
 

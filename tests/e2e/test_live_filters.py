@@ -115,13 +115,15 @@ def test_one_job_is_requeued_and_cancelled_by_keys(oven: Stack, screens: Screens
     expect(page.locator("#done-list > li")).to_have_count(2, timeout=SOON_MS)
     page.click("#filter-clear")
     for number in range(2):
-        oven.later(f"/grab/webp/128/128/anim~stop{number}?duration=20000&fps=20")
+        oven.later(f"/grab/webp/400/400/anim~stop{number}?duration=30000&fps=20", headers=oven.bearer)
     expect(page.locator("#now-list > li")).to_have_count(2, timeout=SOON_MS)
     page.locator("#now-title").focus()
-    for _ in range(2):
-        page.keyboard.press("j")
-        page.keyboard.press("c")
-        page.wait_for_timeout(200)
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    left = page.locator("#now-list > li")
+    expect(left).to_have_count(1, timeout=SOON_MS)
+    expect(left).to_be_focused()  # it stands where the cancelled one stood
+    page.keyboard.press("c")
     for number in range(2):
         expect(card(page, "done", f"anim~stop{number}")).to_have_attribute("data-state", "cancelled", timeout=SOON_MS)
 
@@ -129,10 +131,10 @@ def test_one_job_is_requeued_and_cancelled_by_keys(oven: Stack, screens: Screens
 def test_the_queue_is_put_in_another_order(oven: Stack, screens: Screens) -> None:
     page = screens.open()
     for number in range(2):
-        oven.later(f"/grab/webp/128/128/anim~hold{number}?duration=25000&fps=20")
+        oven.later(f"/grab/webp/400/400/anim~hold{number}?duration=30000&fps=20", headers=oven.bearer)
     expect(page.locator("#now-list > li")).to_have_count(2, timeout=SOON_MS)
     for number in range(3):
-        oven.later(f"/grab/png/64/64/anim~order{number}")
+        oven.later(f"/grab/png/64/64/anim~order{number}", headers=oven.bearer)
         expect(card(page, "next", f"anim~order{number}")).to_be_visible()
     card(page, "next", "anim~order2").get_by_role("button", name="To the front").click()
     expect(page.locator("#next-list .name")).to_have_text(["anim~order2", "anim~order0", "anim~order1"])

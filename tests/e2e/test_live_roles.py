@@ -70,7 +70,12 @@ def test_the_public_reads_only_where_the_settings_say_so(
         page = anonymous.open(role="nobody")
         expect(card(page, "done", HOSTILE)).to_be_visible()
         expect(page.locator(ACTING)).to_have_count(0)
-        for selector in ("#log-download", "#sign-out", "a[href^='/admin/']:not(:text('Sign in'))", "form:not(#filters)"):
+        for selector in (
+            "#log-download",
+            "#sign-out",
+            "a[href^='/admin/']:not(:text('Sign in'))",
+            "form:not(#filters)",
+        ):
             expect(page.locator(f"{selector} >> visible=true")).to_have_count(0)
         card(page, "done", HOSTILE).get_by_role("button", name="More to do").click()
         expect(page.get_by_role("menuitem")).to_have_text(["Its lines in the log"])

@@ -19,7 +19,7 @@ function rank(job) {
 function order(a, b) {
   const lane = (entry) => LANES.indexOf(entry.job.lane);
   const front = (entry) => entry.job.rank ?? 0;
-  return lane(a) - lane(b) || front(a) - front(b) || a.job.created - b.job.created || (a.id < b.id ? -1 : 1);
+  return lane(a) - lane(b) || front(a) - front(b) || a.job.created - b.job.created || a.serial - b.serial;
 }
 
 export class Store extends EventTarget {
@@ -35,6 +35,7 @@ export class Store extends EventTarget {
     return this.meta.uptime + (performance.now() - this.meta.at);
   }
 
+  #serial = 0; // as jobs come to be known: of the same moment, the server lists the earlier one first
   cached = new Set(); // jobs that answered a wish of this page from the cache
 
   /** A whole state, asked for at `asked` (performance.now()): what changed since then stays as it is. */
@@ -59,7 +60,7 @@ export class Store extends EventTarget {
       if (known.job.state === "cancelling" && job.attempt === known.job.attempt) this.#advance(known, job, live);
       return;
     }
-    const entry = known ?? { id: job.id, preview: "", frames: [0, 0], touched };
+    const entry = known ?? { id: job.id, serial: (this.#serial += 1), preview: "", frames: [0, 0], touched };
     if (known && job.attempt !== known.job.attempt) Object.assign(entry, { preview: "", frames: [0, 0] });
     const percent = known && rank(known.job) === rank(job) ? known.job.percent : 0;
     entry.job = { ...job };
@@ -99,7 +100,7 @@ export class Store extends EventTarget {
 
   #behind(job) {
     const last = this.waiting.findLast((entry) => entry.job.kind === job.kind);
-    return last !== undefined && order(last, { id: job.id, job }) < 0;
+    return last !== undefined && order(last, { job, serial: Infinity }) < 0;
   }
 
   #bound() {
