@@ -14,6 +14,7 @@ from django.utils import timezone
 from bundles import trees
 from bundles.models import Bundle, CoreBuild
 from bundles.requests import BundleRequest
+from captures.keeps.models import protected_artifacts
 from captures.models import Grab
 from oven_site.artifacts import stores
 from oven_site.health import counters
@@ -131,7 +132,8 @@ def watch_tree() -> None:
 def housekeep() -> dict[str, int]:
     """Deletes the files of expired bundles."""
     dropped = 0
-    for bundle in Bundle.objects.filter(expires_at__lte=timezone.now(), artifact__isnull=False).iterator():
+    expired = Bundle.objects.filter(expires_at__lte=timezone.now(), artifact__isnull=False)
+    for bundle in expired.exclude(artifact__in=protected_artifacts()).iterator():
         dropped += _drop_file(bundle)
     return {"bundles": dropped}
 

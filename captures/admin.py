@@ -7,30 +7,33 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from captures import jobs
 from captures.cards.admin import CardAdmin
-from captures.models import FrozenPiece, Grab
+from captures.keeps import jobs as keeps
+from captures.keeps.admin import KeepAdmin, PinAdmin
+from captures.models import FrozenPiece, Grab, ScreenshotPreset
 from captures.requests import check_piece
 from oven_site.contract import BadRequest
 from oven_site.dashboard.admin import CappedPaginator, ago, audit, dialog, picture, size
 from oven_site.jobs.admin import JobAdmin, Refused
 
-__all__ = ["CardAdmin", "FrozenPieceAdmin", "GrabAdmin"]
+__all__ = ["CardAdmin", "FrozenPieceAdmin", "GrabAdmin", "KeepAdmin", "PinAdmin"]
 
-RESULT_FIELDS = ("pixels", "weight", "still_reason", "blank", "mode", "ready", "ready_ms", "spans_panel")
+RESULT_FIELDS = ("files", "pixels", "weight", "still_reason", "blank", "mode", "ready", "ready_ms", "spans_panel")
 RECORD_FIELDS = (
-    *("public_id", "capture_key", "source", "lane", "requested_by", "again_link", "attempt", "worker"),
+    *("public_id", "capture_key", "purpose", "source", "lane", "requested_by", "again_link", "attempt", "worker"),
     *("created_at", "started_at", "ended_at", "expires_at"),
 )
 AGAIN = dialog("Grab again?", "A new row is made; a capture still in the cache answers at once.", "Grab again")
 ANEW = dialog(
     "Capture anew?", "The piece is captured without the cache, and replaces what is cached.", "Capture anew"
 )
+PIN = dialog("Pin it to IPFS?", "The file gets a CID and is kept for good, also when the grab expires.", "Pin it")
 UNFREEZE = dialog("Unfreeze it?", "It leaves the list; a later grab that does not move lists it again.", "Unfreeze")
 
 
@@ -38,23 +41,23 @@ UNFREEZE = dialog("Unfreeze it?", "It leaves the list; a later grab that does no
 class GrabAdmin(JobAdmin):
     list_display = ("thumb", "name", "state_chip", "outcome", "lane_chip", "source", "took", "weight", "when")
     list_display_links = ("name",)
-    list_filter = ("state", "format", "error_code", "source", "still_reason", "mode", "lane", "blank")
+    list_filter = ("state", "purpose", "format", "error_code", "source", "still_reason", "mode", "lane", "blank")
     search_fields = ("piece", "public_id", "capture_key")
     search_help_text = "Piece, id or capture key"
     date_hierarchy = "created_at"
     list_select_related = ("artifact",)
-    actions = ("again", "again_without_cache", "cancel")
-    actions_row = ("again_row", "again_without_cache_row", "cancel_row")
-    actions_detail = ("again_row", "again_without_cache_row", "cancel_row")
+    actions = ("again", "again_without_cache", "pin", "cancel")
+    actions_row = ("again_row", "again_without_cache_row", "pin_row", "cancel_row")
+    actions_detail = ("again_row", "again_without_cache_row", "pin_row", "cancel_row")
     fieldsets = (
-        (None, {"fields": ("large", "piece", "state", "error", "link", "requested")}),
+        (None, {"fields": ("large", "piece", "state", "error", "link", "ipfs_cid", "requested")}),
         ("What came of it", {"fields": RESULT_FIELDS}),
         ("Record", {"fields": RECORD_FIELDS}),
         ("Attempts", {"fields": ("attempts",)}),
     )
     readonly_fields = (
         *("large", "state", "error", "link", "requested"),
-        *("pixels", "weight", "spans_panel", "again_link", "attempts"),
+        *("files", "pixels", "weight", "spans_panel", "again_link", "attempts"),
     )
 
     # --- columns ---
@@ -100,7 +103,20 @@ class GrabAdmin(JobAdmin):
 
     @display(description="Asked for")
     def requested(self, grab: Grab) -> str:
-        return ", ".join(f"{name} {value}" for name, value in grab.spec.items() if value not in (None, "", False))
+        shown = {name: value for name, value in grab.spec.items() if value not in (None, "", False, [])}
+        texts = {
+            name: "+".join(map(str, value)) if isinstance(value, list) else value for name, value in shown.items()
+        }
+        return ", ".join(f"{name} {value}" for name, value in texts.items())
+
+    @display(description="Files")
+    def files(self, grab: Grab) -> SafeString | str:
+        """Of a capture for several."""
+        found = [output for output in grab.outputs.select_related("artifact") if output.artifact]
+        links = (
+            (o.artifact.url, f"{o.format} {o.width}×{o.height}", size(o.artifact.bytes)) for o in found if o.artifact
+        )
+        return format_html_join(", ", '<a class="oven-link" href="{}">{}</a> ({})', links) or "–"
 
     # --- actions on a selection or the whole filter ---
 
@@ -124,6 +140,24 @@ class GrabAdmin(JobAdmin):
         self._again(request, Grab.objects.filter(pk=object_id), skip_cache=True)
         return self.back_to_list()
 
+    @action(description="Pin to IPFS", permissions=["steer"])
+    def pin(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
+        self._pin(request, grabs.select_related("artifact").iterator())
+
+    @action(description="Pin to IPFS", icon="keep", permissions=["steer"], url_path="pin", dialog=PIN)
+    def pin_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        self._pin(request, Grab.objects.filter(pk=object_id))
+        return self.back_to_list()
+
+    def _pin(self, request: HttpRequest, grabs: Any) -> None:
+        def call(grab: Grab) -> None:
+            try:
+                keeps.pin(grab, user=request.user)
+            except jobs.QueueFull:
+                raise Refused from None
+
+        self.act_on_each(request, grabs, call, "are being pinned", "left out: no file, or nowhere to pin it")
+
     def _again(self, request: HttpRequest, grabs: Any, skip_cache: bool) -> None:
         def call(grab: Grab) -> None:
             if grab.active:
@@ -135,6 +169,18 @@ class GrabAdmin(JobAdmin):
 
         done = "asked for again" + (" without the cache" if skip_cache else "")
         self.act_on_each(request, grabs, call, done, "left out: still active, or the queue is full")
+
+
+@admin.register(ScreenshotPreset)
+class ScreenshotPresetAdmin(ModelAdmin):
+    """Rows of the store screenshots' page; what is added here is captured like the rest."""
+
+    list_display = ("label", "name", "width", "height", "density", "category", "position")
+    list_editable = ("position",)
+    list_filter = ("category",)
+    search_fields = ("name", "label")
+    fields = ("label", "name", ("width", "height"), "density", "category", "position")
+    prepopulated_fields = {"name": ("label",)}
 
 
 @admin.register(FrozenPiece)
@@ -216,3 +262,6 @@ def _valid_piece(value: str) -> None:
         check_piece(value)
     except BadRequest as bad:
         raise ValidationError(bad.message) from None
+
+
+__all__ = ["FrozenPieceAdmin", "GrabAdmin", "KeepAdmin", "PinAdmin"]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from ninja import Router
 
-from captures import control, shapes
+from captures import answers, control, shapes
 from captures.engine.spec import Format
 from captures.jobs import Asked, QueueFull, ask, unfreeze
 from captures.models import Grab
@@ -20,15 +18,11 @@ from captures.requests import GrabRequest, flag, parse
 from captures.schemas import GET_PARAMETERS, GRAB_RESPONSES, POST_BODY
 from oven_site.access.callers import Caller, Refused, caller_of
 from oven_site.access.models import Scope
-from oven_site.artifacts.stores import redirect_url, stream
-from oven_site.contract import error, json_body, not_found
+from oven_site.contract import json_body, not_found, raw_segments
 from oven_site.jobs import board, registry
-from oven_site.jobs.states import State
-from oven_site.jobs.waiting import wait_ended
 
 router = Router(tags=["grabs"])
 RUNNING_WAIT_MS = 5000
-RETRY_AFTER_S = 30
 PLACEHOLDER_FORMATS = {Format.MP4: Format.PNG}
 NO_STORE = "no-cache, no-store, must-revalidate"
 
@@ -38,7 +32,7 @@ async def post_grab(request: HttpRequest) -> HttpResponseBase:
     caller = await caller_of(request)
     caller.require(Scope.GRAB)
     body = json_body(request)
-    wish = parse(body, any_page=caller.may(Scope.GRAB))
+    wish = parse(body, any_page=caller.may(Scope.GRAB), several=True)
     return await _grab(request, caller, wish, body, source=str(body.get("source") or "api"))
 
 
@@ -51,7 +45,7 @@ async def get_grab(request: HttpRequest, format: str, width: str, height: str, p
     caller = await caller_of(request)
     fields = {**request.GET.dict(), "format": format, "width": width, "height": height, "piece": piece}
     wish = parse(fields)
-    if _raw_segments(request) not in (None, 5):
+    if raw_segments(request) not in (None, 5):
         return not_found(request)
     if flag(fields, "nowait") and (waiting := await _baking(wish)):
         return waiting
@@ -78,50 +72,50 @@ async def _grab(
             user=caller.user,
         )
     except QueueFull:
-        response = error(503, f"The queue is full ({settings.OVEN_QUEUE_CEILING} waiting).")
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-        return response
+        return answers.queue_full()
+    if wish.formats:
+        return await _several(asked)
     return await _answer(request, asked, by_address)
 
 
 async def _answer(request: HttpRequest, asked: Asked, by_address: bool) -> HttpResponseBase:
     if asked.cached:
-        return await _cached(request, asked.grab, by_address)
-    grab = await wait_ended(asked.grab, settings.OVEN_WAIT_S)
-    if grab is None:
-        message = f"The grab is not ready after {settings.OVEN_WAIT_S:g} s; it goes on."
-        status_url = f"/status/{asked.grab.public_id}"
-        return error(504, message, grabId=asked.grab.public_id, statusUrl=status_url)
-    if grab.state != State.COMPLETE:
-        code = "cancelled" if grab.state == State.CANCELLED else grab.error_code
-        return error(500, grab.error_message or "The grab was cancelled.", grabId=grab.public_id, code=code)
-    grab = await Grab.objects.select_related("artifact").aget(pk=grab.pk)
+        return _cached(request, asked.grab, by_address)
+    grab = await answers.settled(asked.grab)
+    if isinstance(grab, JsonResponse):
+        return grab
     headers = {"X-Cache": "MISS", "X-Grab-Id": grab.public_id}
     if by_address:
         headers["Cache-Control"] = "public, max-age=3600"
     else:
         headers["X-Grab-Duration"] = str(grab.duration_ms)
-    return _bytes(grab, headers)
+    return _bytes(request, grab, headers)
 
 
-async def _cached(request: HttpRequest, grab: Grab, by_address: bool) -> HttpResponseBase:
+def _cached(request: HttpRequest, grab: Grab, by_address: bool) -> HttpResponseBase:
     headers = {"X-Cache": "HIT", "X-Grab-Id": grab.public_id}
     if "Origin" in request.headers:  # scripts of other sites need the bytes: a redirect would lose their rights
         headers["X-Proxy"] = "CDN"
         if by_address:
             headers["Cache-Control"] = "public, max-age=3600"
-        return _bytes(grab, headers)
+        return _bytes(request, grab, headers)
     assert grab.artifact is not None
-    location = redirect_url(grab.artifact.store, grab.artifact.key)
-    return HttpResponse(status=302, headers={**headers, "Location": location, "Cache-Control": "no-cache"})
+    return answers.elsewhere(request, grab.artifact, {**headers, "Cache-Control": "no-cache"})
 
 
-def _bytes(grab: Grab, headers: dict[str, str]) -> HttpResponseBase:
-    artifact = grab.artifact
-    assert artifact is not None
-    body = stream(artifact.store, artifact.key)
-    headers = {**headers, "Content-Length": str(artifact.bytes), "ETag": f'"{artifact.sha256[:32]}"'}
-    return StreamingHttpResponse(body, content_type=artifact.mime, headers=headers)
+def _bytes(request: HttpRequest, grab: Grab, headers: dict[str, str]) -> HttpResponseBase:
+    assert grab.artifact is not None
+    return answers.body(request, grab.artifact, headers)
+
+
+async def _several(asked: Asked) -> HttpResponseBase:
+    """Where each file of one load lies."""
+    grab = asked.grab if asked.cached else await answers.settled(asked.grab)
+    if isinstance(grab, JsonResponse):
+        return grab
+    outputs = await sync_to_async(shapes.outputs)(grab)
+    headers = {"X-Cache": "HIT" if asked.cached else "MISS", "X-Grab-Id": grab.public_id}
+    return JsonResponse({"grabId": grab.public_id, "outputs": outputs}, headers=headers)
 
 
 async def _baking(wish: GrabRequest) -> HttpResponse | None:
@@ -180,15 +174,6 @@ async def delete_frozen(request: HttpRequest, piece: str) -> dict[str, Any]:
     (await caller_of(request)).require(Scope.STEER)
     await sync_to_async(unfreeze)(piece)
     return {"success": True, "piece": piece}
-
-
-def _raw_segments(request: HttpRequest) -> int | None:
-    """Segments of the path as it was sent: a piece is one of them, its own slashes are sent as %2F."""
-    raw = getattr(request, "scope", {}).get("raw_path")
-    if not raw:
-        return None
-    path: str = raw.split(b"?")[0].decode("latin-1")
-    return len([part for part in path.strip("/").split("/") if unquote(part)])
 
 
 __all__ = ["Refused", "router"]

@@ -7,11 +7,12 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from captures.engine.spec import CaptureResult, Format
+from captures.keeps.models import protected_artifacts
 from captures.models import FrozenPiece, Grab
 from captures.requests import GrabRequest, slug
 from oven_site.artifacts import stores
@@ -61,13 +62,14 @@ def ask(
         return Asked(lifecycle.hasten(active), joined=True)
     counters.count("oven_cache_lookups", "grab", "miss")
     lifecycle.check_ceiling(Grab)
-    width, height = wish.to_spec().pixel_size
+    width, height = wish.outputs[0].pixel_size
     grab = Grab(
         public_id=new_id(wish.piece),
         piece=wish.piece,
         format=wish.format,
         out_width=width,
         out_height=height,
+        purpose=wish.purpose,
         capture_key=key,
         keep_id=keep_id[:80],
         source=source[:40],
@@ -77,7 +79,10 @@ def ask(
         again_of=again_of,
     )
     try:
-        return Asked(lifecycle.submit(grab))
+        with transaction.atomic():  # what was under way at the first look, and ended before the second, is seen here
+            if not skip_cache and (found := Grab.objects.cached(key)):
+                return Asked(found, cached=True)
+            return Asked(lifecycle.submit(grab))
     except IntegrityError:  # somebody asked for the same in this very moment
         active = Grab.objects.active_with(key) or Grab.objects.cached(key)
         if active is None:
@@ -93,7 +98,7 @@ def ask_again(grab: Grab, *, skip_cache: bool = False, user: Any = None) -> Aske
     )
 
 
-_COPIED = ("id", "piece", "format", "out_width", "out_height", "keep_id", "spec")
+_COPIED = ("id", "piece", "format", "out_width", "out_height", "purpose", "keep_id", "spec")
 
 
 def copies(grabs: QuerySet[Grab], *, skip_cache: bool) -> list[dict[str, Any]]:
@@ -165,10 +170,10 @@ def unfreeze(piece: str) -> bool:
 
 
 def housekeep() -> dict[str, int]:
-    """Deletes the files of expired captures (their rows stay as history)."""
+    """Deletes the files of expired captures (their rows stay as history), but none of a keep or a pin under way."""
     dropped = 0
     listed = set(FrozenPiece.objects.exclude(preview="").values_list("preview", flat=True))
-    for artifact in stores.expired(timezone.now()).iterator():
+    for artifact in stores.expired(timezone.now()).exclude(pk__in=protected_artifacts()).iterator():
         if artifact.key in listed:
             continue
         try:

@@ -5,24 +5,30 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from captures.cards.models import Card
 from captures.engine.spec import Format, Mode, Ready
+from captures.keeps.models import CID_CHARS, release
+from captures.purpose import Purpose
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import public_url
 from oven_site.jobs.models import Job
 from oven_site.jobs.states import ACTIVE, State
 
-__all__ = ["Card", "FrozenPiece", "Grab"]
+SIDES = (32, 8192)
+MAX_PIXELS = 16_700_000  # of one picture, whoever asks
 
 
 class GrabQuerySet(models.QuerySet["Grab"]):
     def cached(self, capture_key: str, now: datetime | None = None) -> Grab | None:
-        """The newest good capture of exactly this picture that has not expired."""
+        """The newest good capture of exactly this picture that has not expired: alone, or one file of several."""
+        now = now or timezone.now()
         found = self.filter(capture_key=capture_key, state=State.COMPLETE, artifact__isnull=False)
-        return found.filter(expires_at__gt=now or timezone.now()).select_related("artifact").order_by("-id").first()
+        alone = found.filter(expires_at__gt=now).select_related("artifact").order_by("-id").first()
+        return alone or GrabOutput.objects.cached(capture_key, now)
 
     def active_with(self, capture_key: str) -> Grab | None:
         return self.filter(capture_key=capture_key, state__in=ACTIVE).first()
@@ -37,6 +43,7 @@ class Grab(Job):
     format = models.CharField(max_length=4, choices=[(f.value, f.value) for f in Format])
     out_width = models.PositiveIntegerField()
     out_height = models.PositiveIntegerField()
+    purpose = models.CharField(max_length=16, choices=Purpose.choices, default=Purpose.GRAB)
     capture_key = models.CharField(max_length=400, db_index=True)
     keep_id = models.CharField(max_length=80, blank=True)
     again_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="again")
@@ -49,6 +56,7 @@ class Grab(Job):
     ready_ms = models.PositiveIntegerField(null=True, blank=True)
     still_reason = models.CharField(max_length=10, blank=True)
     blank = models.BooleanField(default=False, help_text="Every frame is black.")
+    ipfs_cid = models.CharField("CID", max_length=CID_CHARS, blank=True, help_text="Once it is pinned.")
 
     objects = GrabQuerySet.as_manager()
 
@@ -63,11 +71,24 @@ class Grab(Job):
         indexes = [
             models.Index(fields=["capture_key", "state", "-id"], name="grab_cached"),
             models.Index(fields=["poster"], name="grab_poster"),  # who names a file, before it is deleted
+            models.Index(fields=["purpose", "state", "-id"], name="grab_purpose"),
         ]
+
+    made: list[GrabOutput] | None = None  # by the attempt that is about to finish
+
+    def on_end(self) -> None:
+        """The files of a capture for several are published with it, or not at all; pins that wait for it are due."""
+        if self.state == State.COMPLETE and self.made:
+            GrabOutput.objects.bulk_create(self.made)
+        release(self)
 
     @property
     def title(self) -> str:
-        return f"{self.piece} {self.format} {self.out_width}×{self.out_height}"
+        return f"{self.piece} {'+'.join(self.formats)} {self.out_width}×{self.out_height}"
+
+    @property
+    def formats(self) -> list[str]:
+        return self.spec.get("formats") or [self.format]
 
     @property
     def cdn_url(self) -> str:
@@ -92,7 +113,43 @@ class Grab(Job):
             "mode": self.mode,
             "duration": self.duration_ms,
             "spec": self.spec,
+            "cid": self.ipfs_cid,
         }
+
+
+class GrabOutputQuerySet(models.QuerySet["GrabOutput"]):
+    def cached(self, capture_key: str, now: datetime) -> Grab | None:
+        """The grab that made this picture beside others, seen as if it had made nothing else."""
+        found = self.filter(capture_key=capture_key, artifact__isnull=False, grab__expires_at__gt=now)
+        output = found.select_related("artifact", "grab").order_by("-id").first()
+        return output.as_grab() if output else None
+
+
+class GrabOutput(models.Model):
+    """One file of a capture that was asked for several. Rows appear when the capture is complete."""
+
+    grab = models.ForeignKey(Grab, on_delete=models.CASCADE, related_name="outputs")
+    position = models.PositiveSmallIntegerField(default=0)
+    format = models.CharField(max_length=4, choices=[(f.value, f.value) for f in Format])
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    capture_key = models.CharField(max_length=400, help_text="Of a grab for this file alone.")
+    artifact = models.ForeignKey(Artifact, null=True, blank=True, on_delete=models.SET_NULL, related_name="outputs")
+
+    objects = GrabOutputQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("grab", "position")
+        indexes = [models.Index(fields=["capture_key", "-id"], name="output_cached")]
+
+    def __str__(self) -> str:
+        return f"{self.grab}: {self.format} {self.width}×{self.height}"
+
+    def as_grab(self) -> Grab:
+        grab = self.grab
+        grab.artifact, grab.format = self.artifact, self.format
+        grab.out_width, grab.out_height = self.width, self.height
+        return grab
 
 
 class FrozenPiece(models.Model):
@@ -118,3 +175,33 @@ class FrozenPiece(models.Model):
     @property
     def preview_url(self) -> str:
         return public_url("art", self.preview) if self.preview else ""
+
+
+class ScreenshotPreset(models.Model):
+    """One of the pictures that an app store asks for. Staff may add to them."""
+
+    name = models.SlugField(max_length=60, unique=True, help_text="In addresses: phone-portrait.")
+    label = models.CharField(max_length=80, help_text="What people read: Phone Portrait.")
+    width = models.PositiveIntegerField(help_text="Pixels of the file.")
+    height = models.PositiveIntegerField(help_text="Pixels of the file.")
+    density = models.FloatField(
+        default=4.0,
+        validators=[MinValueValidator(0.1), MaxValueValidator(8.0)],
+        help_text="Pixels of the file for one of the piece's own: how coarse pixel art looks.",
+    )
+    category = models.SlugField(max_length=40, help_text="Heading of the page and folder in the ZIP: phone.")
+    position = models.PositiveSmallIntegerField(default=0, help_text="Small ones come first.")
+
+    class Meta:
+        ordering = ("position", "name")
+
+    def __str__(self) -> str:
+        return self.label
+
+    def clean(self) -> None:
+        """A store's picture may be larger than what strangers can ask for, but not without end."""
+        for side in ("width", "height"):
+            if not SIDES[0] <= (getattr(self, side) or 0) <= SIDES[1]:
+                raise ValidationError({side: f"{SIDES[0]} to {SIDES[1]} pixels."})
+        if self.width * self.height > MAX_PIXELS:
+            raise ValidationError({"height": f"{self.width}×{self.height} is more than {MAX_PIXELS:,} pixels."})

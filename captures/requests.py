@@ -7,13 +7,15 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 
-from captures.engine.spec import CaptureSpec, Format
+from captures.engine.spec import CaptureSpec, Format, Output
+from captures.models import MAX_PIXELS
+from captures.purpose import Purpose
 from oven_site.contract import BadRequest
 
 SIDE = (32, 1000)
@@ -23,11 +25,11 @@ GIF_PLAYBACK_FPS = 50.0
 DENSITY = (0.1, 8.0)
 QUALITY = (1, 100)
 MAX_FRAMES = 600
-MAX_PIXELS = 16_700_000
 MAX_PIECE = 200
 MAX_URL = 2000
 CACHE_KEY_CHARS = 48
 SOURCE_CHARS = 40
+MAX_SIZES = 4
 
 _DOMAIN_END = re.compile(r"\.(com|net|org|io|dev|app|xyz|co)$", re.IGNORECASE)
 _WEB_PAGE = re.compile(r"^https?://", re.IGNORECASE)
@@ -37,7 +39,10 @@ _PIECE_CHARS = re.compile(r"[\w$@~.\-+!*'(),:;=/ ]+", re.UNICODE)
 
 @dataclass(frozen=True, slots=True)
 class GrabRequest:
-    """A checked wish. `piece` is a name on the piece site, or (for staff) an https address."""
+    """A checked wish. `piece` is a name on the piece site, or (for staff) an https address.
+
+    With `formats` (and perhaps `sizes`, the files' widths in pixels) it is for several files of the same frames.
+    """
 
     piece: str
     format: Format = Format.WEBP
@@ -52,6 +57,27 @@ class GrabRequest:
     transparent: bool = False
     cache_key: str = ""
     at_ms: int | None = None  # of the piece's own time, from ready to the first frame; None: as the settings say
+    purpose: Purpose = Purpose.GRAB
+    formats: tuple[Format, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def outputs(self) -> list[GrabRequest]:
+        """What a caller would ask for to get each file alone."""
+        if not self.formats:
+            return [self]
+        alone = replace(self, formats=(), sizes=())
+        sized = [alone._sized(size) for size in self.sizes] or [alone]
+        return [replace(wish, format=format_) for wish in sized for format_ in self.formats]
+
+    def _sized(self, width: int) -> GrabRequest:
+        if width == round(self.width * self.scale):
+            return self
+        return replace(self, viewport_scale=width / self.width)
+
+    @property
+    def animated(self) -> bool:
+        return any(format_.animated for format_ in self.formats or (self.format,))
 
     @property
     def is_url(self) -> bool:
@@ -84,6 +110,7 @@ class GrabRequest:
             playback_fps=self.playback_fps,
             quality=self.quality,
             transparent=self.transparent,
+            outputs=self._files() if self.formats else (),
             wait_for_idle=self.is_url,
             **{**engine_settings(), **self._settle()},
         )
@@ -91,31 +118,46 @@ class GrabRequest:
     def _settle(self) -> dict[str, int]:
         return {} if self.at_ms is None else {"settle_ms": self.at_ms, "settle_still_ms": self.at_ms}
 
+    def _files(self) -> tuple[Output, ...]:
+        return tuple(Output(wish.format, *wish.pixel_size) for wish in self.outputs)
+
+    @property
+    def pixel_size(self) -> tuple[int, int]:
+        """Of the file, or of the largest that several can be."""
+        return max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale))
+
     @property
     def capture_key(self) -> str:
         """Readable in front, and a digest over everything that shapes the picture behind."""
-        width, height = self.to_spec().pixel_size
-        motion = "anim" if self.format.animated else "still"
-        name = slug(self.piece, 120)
-        return f"{name}_{width}x{height}_{self.format}_{motion}_{settings.OVEN_RENDER_VERSION}_{self._digest()}"
+        width, height = self.pixel_size
+        motion = "anim" if self.animated else "still"
+        name, format_ = slug(self.piece, 120), "+".join(self.formats or (self.format,))
+        return f"{name}_{width}x{height}_{format_}_{motion}_{settings.OVEN_RENDER_VERSION}_{self._digest()}"
 
     def _digest(self) -> str:
         shape = self.as_json()
-        if not self.format.animated:
+        if not self.animated:
             for field in ("duration_ms", "fps", "playback_fps", "quality"):
                 del shape[field]
-        if self.at_ms is None:
-            del shape["at_ms"]  # captures from before this field keep their key
         shape["url"] = self.url
         return hashlib.sha256(json.dumps(shape, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """What is stored; what few ask for is left out where it was not."""
+        shape: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        shape.update(formats=list(self.formats), sizes=list(self.sizes))
+        usual: dict[str, Any] = {"purpose": Purpose.GRAB, "formats": [], "sizes": [], "at_ms": None}
+        return {name: value for name, value in shape.items() if name not in usual or value != usual[name]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GrabRequest:
         """From a stored row: checked when it was made."""
-        return cls(**{**data, "format": Format(data["format"])})
+        several = {
+            "purpose": Purpose(data.get("purpose", Purpose.GRAB)),
+            "formats": tuple(Format(name) for name in data.get("formats", ())),
+            "sizes": tuple(data.get("sizes", ())),
+        }
+        return cls(**{**data, "format": Format(data["format"]), **several})
 
 
 def engine_settings() -> dict[str, Any]:
@@ -133,15 +175,23 @@ def engine_settings() -> dict[str, Any]:
     }
 
 
-def parse(raw: Mapping[str, Any], any_page: bool = False, sides: tuple[int, int] = SIDE) -> GrabRequest:
+def parse(
+    raw: Mapping[str, Any],
+    any_page: bool = False,
+    sides: tuple[int, int] = SIDE,
+    several: bool = False,
+    purpose: Purpose = Purpose.GRAB,
+) -> GrabRequest:
     """Checks a caller's fields (the contract's names; texts or JSON). Raises BadRequest for the first wrong one.
 
     `any_page`: the caller may name an https page instead of a piece. `sides`: bounds of width and height.
+    `several`: `formats` and `sizes` are read.
     """
     piece = check_piece(raw.get("piece"), any_page)
+    formats = _formats(raw) if several else ()
     wish = GrabRequest(
         piece=piece,
-        format=_format(raw.get("format", "webp")),
+        format=formats[0] if formats else _format(raw.get("format", "webp")),
         width=_side(raw, "width", sides),
         height=_side(raw, "height", sides),
         duration_ms=round(_number(raw, "duration", 12_000, DURATION_MS, "milliseconds")),
@@ -152,24 +202,29 @@ def parse(raw: Mapping[str, Any], any_page: bool = False, sides: tuple[int, int]
         quality=round(_number(raw, "quality", 80, QUALITY)),
         transparent=flag(raw, "transparent"),
         cache_key=clean_cache_key(str(raw.get("cacheKey") or "")),
+        purpose=purpose,
+        formats=formats,
     )
+    if several and (sizes := _sizes(raw, wish)):
+        wish = replace(wish, sizes=sizes, formats=formats or (wish.format,))
     _check_together(wish)
     return wish
 
 
 def _check_together(wish: GrabRequest) -> None:
-    width, height = round(wish.width * wish.scale), round(wish.height * wish.scale)
+    width, height = wish.pixel_size
     if width * height > MAX_PIXELS:
         text = f"density: {width}×{height} pixels are more than the {MAX_PIXELS:,} allowed; lower density or size."
         raise BadRequest("density", text, MAX_PIXELS)
-    if wish.format.animated and (frames := math.ceil(wish.duration_ms / 1000 * wish.fps)) > MAX_FRAMES:
+    if wish.animated and (frames := math.ceil(wish.duration_ms / 1000 * wish.fps)) > MAX_FRAMES:
         text = f"fps: {frames} frames are more than the {MAX_FRAMES} allowed; lower fps or duration."
         raise BadRequest("fps", text, MAX_FRAMES)
-    if wish.format is Format.GIF and wish.playback_fps > GIF_PLAYBACK_FPS:
+    formats = wish.formats or (wish.format,)
+    if Format.GIF in formats and wish.playback_fps > GIF_PLAYBACK_FPS:
         text = f"playbackFps: a GIF plays at most {GIF_PLAYBACK_FPS:g} frames a second."
         raise BadRequest("playbackFps", text, GIF_PLAYBACK_FPS)
-    if wish.transparent and not wish.format.takes_alpha:
-        raise BadRequest("transparent", f"transparent: {wish.format} has no transparency.", ["png", "webp"])
+    if wish.transparent and (opaque := [f for f in formats if not f.takes_alpha]):
+        raise BadRequest("transparent", f"transparent: {opaque[0]} has no transparency.", ["png", "webp"])
 
 
 def check_piece(value: object, any_page: bool = False) -> str:
@@ -197,12 +252,43 @@ def _check_page(url: str, any_page: bool) -> str:
     return url
 
 
-def _format(value: object) -> Format:
+def _format(value: object, field: str = "format") -> Format:
     try:
         return Format(str(value).lower())
     except ValueError:
         valid = [f.value for f in Format]
-        raise BadRequest("format", f"format: {str(value)[:20]!r} is not one of {', '.join(valid)}.", valid) from None
+        raise BadRequest(field, f"{field}: {str(value)[:20]!r} is not one of {', '.join(valid)}.", valid) from None
+
+
+def _formats(raw: Mapping[str, Any]) -> tuple[Format, ...]:
+    return tuple(dict.fromkeys(_format(name, "formats") for name in _listed(raw, "formats")))
+
+
+def _sizes(raw: Mapping[str, Any], wish: GrabRequest) -> tuple[int, ...]:
+    """Widths in pixels, of files of the wish's aspect; none may be larger than the capture."""
+    widest = wish.pixel_size[0]
+    sizes: dict[int, None] = {}
+    for value in _listed(raw, "sizes"):
+        size = int(text) if (text := str(value)).isdecimal() and len(text) < 6 else 0
+        if not SIDE[0] <= size <= widest:
+            text = f"sizes: {text[:20]} is not within {SIDE[0]} to {widest}, the width of the capture."
+            raise BadRequest("sizes", text, [SIDE[0], widest])
+        sizes[size] = None
+    if len(sizes) > MAX_SIZES:
+        raise BadRequest("sizes", f"sizes: at most {MAX_SIZES} are made of one load.", MAX_SIZES)
+    return tuple(sizes)
+
+
+def _listed(raw: Mapping[str, Any], field: str) -> list[Any]:
+    """A JSON list, or names between commas."""
+    value = raw.get(field)
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",") if name.strip()]
+    if value is None or value == []:
+        return []
+    if not isinstance(value, list) or len(value) > 20:
+        raise BadRequest(field, f"{field}: a list is needed.")
+    return value
 
 
 def _side(raw: Mapping[str, Any], field: str, bounds: tuple[int, int]) -> int:

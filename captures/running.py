@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
+from captures import naming
 from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import BrowserFacts, EngineHost
 from captures.engine.spec import CaptureResult, Progress
 from captures.jobs import list_frozen
-from captures.models import Grab
+from captures.models import Grab, GrabOutput
 from captures.requests import GrabRequest
 from oven_site.artifacts import stores
 from oven_site.artifacts.models import Artifact
@@ -103,7 +103,9 @@ def _conclude(execution: Execution, grab: Grab, wish: GrabRequest, result: Captu
     execution.report("uploading", 95, "Storing")
     execution.beat()  # the last look whether this attempt still counts, before anything is written
     started = timezone.now()
-    artifact, poster = _store(grab, result)
+    artifacts, poster = _store(grab, wish, result)
+    grab.made = _outputs(grab, wish, artifacts)
+    artifact = artifacts[0]
     execution.spans["store"] = round((timezone.now() - started).total_seconds() * 1000)
     execution.note(f"{result.mode} mode, ready by {result.ready} at {result.ready_ms} ms, {result.frames} frames")
     execution.save_log(evidence={**result.evidence, "mode": result.mode, "ready": result.ready})
@@ -125,21 +127,42 @@ def _conclude(execution: Execution, grab: Grab, wish: GrabRequest, result: Captu
         list_frozen(grab, result)
 
 
-def _store(grab: Grab, result: CaptureResult) -> tuple[Artifact, str]:
-    """A later attempt has a key of its own: whatever a dying one still writes, it cannot touch the good file."""
-    name = grab.public_id if grab.attempt == 1 else f"{grab.public_id}-{grab.attempt}"
-    artifact = stores.keep(
-        result.path,
-        f"oven/grabs/{name}.{result.format}",
-        result.format.mime,
-        width=result.width,
-        height=result.height,
-        frames=result.frames,
-        expires_at=timezone.now() + timedelta(days=settings.OVEN_GRAB_DAYS),
-    )
-    poster = f"oven/posters/{name}.webp"
+def _store(grab: Grab, wish: GrabRequest, result: CaptureResult) -> tuple[list[Artifact], str]:
+    """Each file under its key, and the poster's key."""
+    expires_at = timezone.now() + wish.purpose.life
+    artifacts = [
+        stores.keep(
+            file.path,
+            naming.file_key(grab, wish, file),
+            file.format.mime,
+            width=file.width,
+            height=file.height,
+            frames=file.frames,
+            expires_at=expires_at,
+        )
+        for file in result.files
+    ]
+    poster = naming.poster_key(grab)
     stores.keep_bytes(result.poster, poster, "image/webp")
-    return artifact, poster
+    return artifacts, poster
+
+
+def _outputs(grab: Grab, wish: GrabRequest, artifacts: list[Artifact]) -> list[GrabOutput]:
+    """The rows of a capture for several files; a grab for one needs none."""
+    if not wish.formats:
+        return []
+    return [
+        GrabOutput(
+            grab=grab,
+            position=position,
+            format=alone.format,
+            width=artifact.width,
+            height=artifact.height,
+            capture_key=alone.capture_key,
+            artifact=artifact,
+        )
+        for position, (alone, artifact) in enumerate(zip(wish.outputs, artifacts, strict=True))
+    ]
 
 
 def _record_failure(execution: Execution, grab: Grab, error: CaptureError) -> None:

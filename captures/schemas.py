@@ -27,6 +27,17 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "keepId": {"type": "string", "description": "Recorded."},
     "skipCache": {"type": "boolean", "default": False, "description": "Capture anew (scope grab)."},
 }
+_FORMATS = {
+    "type": "array",
+    "items": {"type": "string", "enum": [f.value for f in Format]},
+    "description": "Several files of one load of the page, instead of `format`; the answer says where they lie.",
+}
+_SIZES = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": bounds.SIDE[0]},
+    "maxItems": bounds.MAX_SIZES,
+    "description": "Each of the formats in these widths (pixels, at most that of the capture; same aspect).",
+}
 _SIDE = _range("integer", bounds.SIDE, 512, "CSS pixels.")
 _NOWAIT = {"type": "boolean", "default": False, "description": "A stand-in picture while the same capture is baking."}
 
@@ -41,6 +52,8 @@ POST_BODY = {
                     "properties": {
                         "piece": {"type": "string", "maxLength": bounds.MAX_PIECE},
                         "format": _FORMAT,
+                        "formats": _FORMATS,
+                        "sizes": _SIZES,
                         "width": _SIDE,
                         "height": _SIDE,
                         **_OPTIONS,
@@ -67,11 +80,23 @@ def _error(text: str) -> dict[str, Any]:
 
 
 _IMAGE = {f.mime: {"schema": {"type": "string", "format": "binary"}} for f in Format}
+_OUTPUT = {
+    **{name: {"type": "string"} for name in ("format", "url", "sha256")},
+    **{name: {"type": "integer"} for name in ("width", "height", "bytes")},
+}
+_SEVERAL = {
+    "type": "object",
+    "description": "With `formats` or `sizes`.",
+    "properties": {
+        "grabId": {"type": "string"},
+        "outputs": {"type": "array", "items": {"type": "object", "properties": _OUTPUT}},
+    },
+}
 GRAB_RESPONSES = {
     "responses": {
         200: {
             "description": "The media. `X-Cache`, `X-Grab-Id`; a stand-in has `X-Oven-Status`.",
-            "content": _IMAGE,
+            "content": {**_IMAGE, "application/json": {"schema": _SEVERAL}},
         },
         302: {"description": "Captured before: where it lies. `X-Cache: HIT`."},
         400: _error("A field is wrong: `field`, and `valid` values or bounds."),
@@ -79,5 +104,34 @@ GRAB_RESPONSES = {
         500: _error("The capture failed: `code`, `grabId`."),
         503: _error("The queue is full: `Retry-After`."),
         504: _error("Not ready in time: `grabId`, `statusUrl`."),
+    }
+}
+
+
+def _query(name: str, kind: str, most: float, default: float, text: str) -> dict[str, Any]:
+    schema = {"type": kind, "maximum": most, "default": default}
+    return {"name": name, "in": "query", "schema": schema, "description": text}
+
+
+ICON_PARAMETERS = {
+    "parameters": [
+        _query("frames", "integer", 60, 30, "Of .webp: how many there are; more are as many as the maximum."),
+        _query("fps", "number", 30, 15, "Of .webp: how many a second are captured, and played."),
+    ]
+}
+_FLAG = {"type": "boolean", "default": False}
+SHOT_PARAMETERS = {
+    "parameters": [
+        {"name": "force", "in": "query", "schema": _FLAG, "description": "Capture anew (scope grab)."},
+        {"name": "nowait", "in": "query", "schema": _FLAG, "description": "202 with the job, instead of waiting."},
+        {"name": "download", "in": "query", "schema": _FLAG, "description": "As a file to be saved."},
+    ]
+}
+PICTURE_RESPONSES = {
+    "responses": {
+        200: {"description": "The picture. `X-Cache: MISS`.", "content": _IMAGE},
+        302: {"description": "Captured before: where it lies. `X-Cache: HIT`."},
+        304: {"description": "The same as `If-None-Match` names."},
+        **{status: GRAB_RESPONSES["responses"][status] for status in (400, 500, 503, 504)},
     }
 }

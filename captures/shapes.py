@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from captures.engine.spec import PREVIEW_SIDE
+from captures.keeps.shapes import thumbs
 from captures.models import FrozenPiece, Grab
 from oven_site.jobs import board, registry
 from oven_site.jobs.states import ENDED, RUNNING, State
@@ -62,9 +63,28 @@ def grab_record(grab: Grab, stage: str = "") -> dict[str, Any]:
     if grab.artifact:
         record["size"] = grab.artifact.bytes
         record["cdnUrl"] = grab.cdn_url
+    if grab.ipfs_cid:
+        record["ipfsCid"] = grab.ipfs_cid
+        record["ipfsUri"] = f"ipfs://{grab.ipfs_cid}"
     if grab.error_message:
         record["error"] = grab.error_message
     return record
+
+
+def outputs(grab: Grab) -> list[dict[str, Any]]:
+    """The files of a grab that was asked for several, as `POST /grab` answers them."""
+    return [
+        {
+            "format": output.format,
+            "width": output.width,
+            "height": output.height,
+            "url": output.artifact.url,
+            "bytes": output.artifact.bytes,
+            "sha256": output.artifact.sha256,
+        }
+        for output in grab.outputs.select_related("artifact")
+        if output.artifact
+    ]
 
 
 def progress_record(grab: Grab, live: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +143,7 @@ def grab_status() -> dict[str, Any]:
 def status_parts(private: bool = False) -> dict[str, Any]:
     """What /status and /ws carry of grabs."""
     status = grab_status()
-    grabs = {"active": status["active"], "recent": status["recent"], "queue": status["queue"], "ipfsThumbs": {}}
+    grabs = {name: status[name] for name in ("active", "recent", "queue")} | {"ipfsThumbs": thumbs()}
     return {"grabs": grabs, "grabProgress": status["grabProgress"], "concurrency": status["concurrency"]}
 
 

@@ -17,6 +17,9 @@ from bakes.api import router as bakes_router
 from bundles.api import router as bundles_router
 from captures.api import router as captures_router
 from captures.cards.api import router as cards_router
+from captures.icons.api import router as icons_router
+from captures.keeps.api import router as keeps_router
+from captures.shots.api import router as shots_router
 from oven_site.access.callers import Refused, caller_of
 from oven_site.access.models import Scope
 from oven_site.contract import BadRequest, error, too_large
@@ -47,6 +50,9 @@ api = OvenAPI(
 )
 api.add_router("", captures_router)
 api.add_router("", cards_router)
+api.add_router("", keeps_router)
+api.add_router("", icons_router)
+api.add_router("", shots_router)
 api.add_router("", bakes_router)
 api.add_router("", bundles_router)
 api.add_router("", health_router)

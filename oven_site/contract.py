@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from asgiref.sync import markcoroutinefunction
 from django.core.exceptions import RequestDataTooBig
@@ -14,20 +15,23 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=HttpResponseBase)
 MAX_BODY = 100 * 1024
-PAGES = ("admin", "sign-in", "static", "live")  # for people: ordinary Django behaviour; but /live itself is a probe
+PAGES = ("admin", "sign-in", "static", "live", "gallery")  # ordinary Django behaviour; but /live itself is a probe
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
     "Access-Control-Allow-Headers": "Content-Type, Authorization",
     "Access-Control-Expose-Headers": (
         "X-Grab-Id, X-Grab-Duration, X-Cache, X-Proxy, X-Oven-Status, X-Queue-Position, X-Estimated-Wait, "
-        "X-OG-Layout, X-OG-Generated, X-OG-Featured, X-Backdrop-Piece"
+        "X-OG-Layout, X-OG-Generated, X-OG-Featured, X-Backdrop-Piece, "
+        "X-Screenshot-Preset, X-Screenshot-Dimensions"
     ),
 }
 # First segments of the contract, answered in any case.
 SEGMENTS = {
     *("health", "status", "grab", "grab-status", "grab-cleanup", "grab-clear", "api", "docs", "files"),
+    *("icon", "preview", "app-screenshots"),
     *("bake", "bake-status", "bake-complete", "bake-incoming"),
+    *("grab-ipfs", "keeps", "ipfs"),
     *("bundle-html", "bundle-prewarm", "bundle-status", "bundles"),
     *("live", "ready", "pressure", "metrics"),
     *("kidlisp-og", "kidlisp-og.png", "og-preview", "notepat-og.png", "kidlisp-backdrop", "kidlisp-backdrop.webp"),
@@ -84,7 +88,7 @@ def _early_answer(request: HttpRequest) -> HttpResponse | None:
 def _normalise(request: HttpRequest, first: str) -> None:
     parts = request.path_info.split("/")
     if first in SEGMENTS:
-        names = slice(1, 3 if first == "api" else 2)  # the rest may be a piece's name, whose case counts
+        names = slice(1, 3 if first in ("api", "keeps") else 2)  # the rest may be a piece's name, whose case counts
         parts[names] = [part.lower() for part in parts[names]]
     path = "/".join(parts)
     if len(path) > 1:
@@ -107,6 +111,15 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest("body", "body: a JSON object is needed.")
     return body
+
+
+def raw_segments(request: HttpRequest) -> int | None:
+    """Segments of the path as it was sent: a piece is one of them, its own slashes are sent as %2F."""
+    raw = getattr(request, "scope", {}).get("raw_path")
+    if not raw:
+        return None
+    path: str = raw.split(b"?")[0].decode("latin-1")
+    return len([part for part in path.strip("/").split("/") if unquote(part)])
 
 
 def with_cors(response: R) -> R:

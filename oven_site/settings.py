@@ -219,6 +219,7 @@ OVEN_STEP_LIMIT_S = env.float("OVEN_STEP_LIMIT_S", default=8.0)
 OVEN_WAIT_S = env.float("OVEN_WAIT_S", default=90.0)  # a request waits this long for its grab
 OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500)
 OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0)  # a capture answers repeats for so long
+OVEN_ICON_DAYS = env.float("OVEN_ICON_DAYS", default=7.0)  # the same for icons, previews and store screenshots
 OVEN_RENDER_VERSION = env.str("OVEN_RENDER_VERSION", default="v1")
 
 # --- Cards ----------------------------------------------------------------------------------------------------------
@@ -258,6 +259,19 @@ OVEN_BUNDLE_WAIT_S = env.float("OVEN_BUNDLE_WAIT_S", default=120.0)
 OVEN_BUNDLE_CORES = env.int("OVEN_BUNDLE_CORES", default=8)
 OVEN_VERSION = env.str("OVEN_VERSION", default="")
 OVEN_NODE = env.str("OVEN_NODE", default="")
+
+# --- IPFS -----------------------------------------------------------------------------------------------------------
+OVEN_PINNING = env.str("OVEN_PINNING", default="local")  # local, pinata or kubo
+OVEN_PINATA_URL = env.str("OVEN_PINATA_URL", default="https://api.pinata.cloud")
+OVEN_PINATA_JWT = env.str("OVEN_PINATA_JWT", default="")
+OVEN_PINATA_KEY = env.str("OVEN_PINATA_KEY", default="")
+OVEN_PINATA_SECRET = env.str("OVEN_PINATA_SECRET", default="")
+OVEN_KUBO_URL = env.str("OVEN_KUBO_URL", default="")
+OVEN_KUBO_TOKEN = env.str("OVEN_KUBO_TOKEN", default="")
+OVEN_IPFS_GATEWAY = env.str("OVEN_IPFS_GATEWAY", default="https://ipfs.aesthetic.computer/ipfs/")
+OVEN_CID_VERSION = env.int("OVEN_CID_VERSION", default=1)
+OVEN_PIN_LIMIT_S = env.float("OVEN_PIN_LIMIT_S", default=60.0)  # for one try
+OVEN_PIN_DELAYS_S = [float(text) for text in env.list("OVEN_PIN_DELAYS_S", default=["2", "10", "60", "300", "1800"])]
 
 # --- Jobs -----------------------------------------------------------------------------------------------------------
 OVEN_MAX_ATTEMPTS = env.int("OVEN_MAX_ATTEMPTS", default=3)

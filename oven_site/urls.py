@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
+from captures.gallery import views as gallery
+from captures.shots.views import screenshots
 from oven_site.api import api
 from oven_site.artifacts.views import serve
 from oven_site.dashboard import acting, views
@@ -28,6 +30,9 @@ urlpatterns = [
     path("live/bulk/<str:public_id>", acting.bulk_state, name="live-bulk-state"),
     path("live/bulk/<str:public_id>/undo", acting.undo, name="live-undo"),
     path("files/<str:store>/<path:key>", serve, name="file"),
+    path("app-screenshots", screenshots, name="app-screenshots"),
+    path("gallery", gallery.page, name="gallery"),
+    path("gallery/refresh", gallery.refresh, name="gallery-refresh"),
     path("admin/", admin.site.urls),
     path("", api.urls),
 ]

@@ -166,7 +166,7 @@ def _frames(grab: Grab, place: Path, most: int) -> list[Image.Image]:
 
 def _fetch(grab: Grab, path: Path) -> None:
     assert grab.artifact is not None
-    stores.read(grab.artifact.store, grab.artifact.key, path)
+    stores.copy_out(grab.artifact, path)
 
 
 def _store(execution: Execution, card: Card, path: Path) -> Artifact:

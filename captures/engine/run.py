@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from captures.engine.cdp import CdpError
-from captures.engine.encode import Encoder, Frame, encode_poster, encode_still, encoder_for
+from captures.engine.encode import Encoder, Frame, SeveralEncoder, encode_poster, encode_still, encoder_for
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.look import Look, to_preview
 from captures.engine.pace import Pacer
 from captures.engine.ready import settle, wait_ready
-from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode, OnProgress, Progress, Ready
+from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode, OnProgress, Progress, Ready
 
 T = TypeVar("T")
 
@@ -41,7 +41,8 @@ class Run:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="look")
 
     async def __call__(self) -> CaptureResult:
-        encoder = encoder_for(self.spec, self.path) if self.pacer.mode is not Mode.STILL else None
+        wanted = self.pacer.mode is not Mode.STILL or self.spec.outputs
+        encoder = encoder_for(self.spec, self.path) if wanted else None
         try:
             await self._load()
             ready, ready_ms = await self._ready()
@@ -141,24 +142,17 @@ class Run:
         look, spec = self.look, self.spec
         reason = self._still_reason()
         with self._span("encode"):
-            self.report(Progress("encoding", 85, f"Writing {spec.format}", look.frames, self._wanted))
-            if encoder is not None and (not reason or spec.always_moves):
-                await encoder.finish()
-            else:
-                if encoder is not None:
-                    await encoder.abort()  # before the still, or what it has buffered lands on top of that
-                await self._in_thread(encode_still, spec, self.first, self.path)
+            self.report(Progress("encoding", 85, f"Writing {', '.join(spec.formats)}", look.frames, self._wanted))
+            files = await self._write(encoder, reason)
             poster = await self._in_thread(encode_poster, self.first)
-        width, height = spec.pixel_size
-        if spec.format is Format.MP4:
-            width, height = width + width % 2, height + height % 2
+        first = files[0]
         return CaptureResult(
-            path=self.path,
-            format=spec.format,
-            width=width,
-            height=height,
-            frames=1 if reason and not spec.always_moves else look.frames,
-            size=self.path.stat().st_size,
+            path=first.path,
+            format=first.format,
+            width=first.width,
+            height=first.height,
+            frames=first.frames,
+            size=first.path.stat().st_size,
             mode=self.pacer.mode,
             ready=ready,
             ready_ms=ready_ms,
@@ -167,12 +161,30 @@ class Run:
             flat_color=look.flat_color if look.flat else "",
             blank=look.blank,
             blank_frames=look.blank_frames,
+            files=files,
             spans=self.spans,
             evidence=self.pacer.tab.evidence.as_dict(),
         )
 
+    async def _write(self, encoder: Encoder | None, reason: str) -> list[File]:
+        spec = self.spec
+        if isinstance(encoder, SeveralEncoder):
+            await encoder.finish(still=bool(reason))
+            return encoder.files(still=bool(reason))
+        if encoder is not None and (not reason or spec.always_moves):
+            await encoder.finish()
+        else:
+            if encoder is not None:
+                await encoder.abort()  # before the still, or what it has buffered lands on top of that
+            await self._in_thread(encode_still, spec, self.first, self.path)
+        width, height = spec.pixel_size
+        if spec.format is Format.MP4:
+            width, height = width + width % 2, height + height % 2
+        frames = 1 if reason and not spec.always_moves else self.look.frames
+        return [File(self.path, spec.format, width, height, frames)]
+
     def _still_reason(self) -> str:
-        if not self.spec.format.animated:
+        if not self.spec.animated:
             return ""
         if self.pacer.mode is Mode.STILL:
             return "fallback"

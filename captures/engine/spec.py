@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,11 +55,21 @@ class Ready(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """One of several files made of the same frames: its format, and its size in pixels."""
+
+    format: Format
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureSpec:
     """One capture. Sizes are CSS pixels, times are milliseconds, rates are frames a second.
 
     The file is `round(width * scale)` by `round(height * scale)` pixels. `fps` is the rate the piece is sampled
     at, `playback_fps` the rate written into the file (so 7.5 and 15 play at twice real speed).
+    With `outputs`, those are made of one load of the page, and `format` is the first one's.
     """
 
     url: str
@@ -72,6 +82,7 @@ class CaptureSpec:
     playback_fps: float = 15.0
     quality: int = 80
     transparent: bool = False
+    outputs: tuple[Output, ...] = ()
     ready_expression: str = "window.acPieceReady === true"
     wait_for_idle: bool = False  # network idle counts as ready (pages that send no signal)
     ready_limit_ms: int = 10_000  # of the page's own time
@@ -92,12 +103,20 @@ class CaptureSpec:
             raise CaptureError(ErrorCode.BAD_SPEC, "width and height must be 1 to 8192")
         if not (0 < self.scale <= 8):
             raise CaptureError(ErrorCode.BAD_SPEC, "scale must be above 0 and at most 8")
-        if self.transparent and not self.format.takes_alpha:
-            raise CaptureError(ErrorCode.BAD_SPEC, f"{self.format} has no transparency: use png or webp")
+        if self.transparent and (opaque := [f for f in self.formats if not f.takes_alpha]):
+            raise CaptureError(ErrorCode.BAD_SPEC, f"{opaque[0]} has no transparency: use png or webp")
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        return tuple(output.format for output in self.outputs) or (self.format,)
+
+    @property
+    def animated(self) -> bool:
+        return any(format_.animated for format_ in self.formats)
 
     @property
     def frame_count(self) -> int:
-        if not self.format.animated:
+        if not self.animated:
             return 1
         return max(1, math.ceil(round(self.duration_ms / 1000 * self.fps, 6)))
 
@@ -112,14 +131,19 @@ class CaptureSpec:
 
     @property
     def settle_wait_ms(self) -> int:
-        return self.settle_ms if self.format.animated else self.settle_still_ms
+        """The longest that any of the files asks for: each shows what it would have shown alone."""
+        return self.settle_ms if all(f.animated for f in self.formats) else self.settle_still_ms
 
     @property
     def shot(self) -> dict[str, object]:
         """Parameters of one screenshot: JPEG where the encoder is lossy and opaque anyway, else PNG."""
-        if self.transparent or self.sink or self.format in (Format.PNG, Format.GIF):
+        if self.transparent or self.sink or not {Format.PNG, Format.GIF}.isdisjoint(self.formats):
             return {"format": "png", "optimizeForSpeed": True}
         return {"format": "jpeg", "quality": 95, "optimizeForSpeed": True}
+
+    def alone(self, output: Output) -> CaptureSpec:
+        """What the encoder of one of the outputs is told."""
+        return replace(self, format=output.format, width=output.width, height=output.height, scale=1.0, outputs=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +161,23 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file that a capture has written."""
+
+    path: Path
+    format: Format
+    width: int
+    height: int
+    frames: int
+
+
 @dataclass(slots=True)
 class CaptureResult:
-    """What a capture yielded. `path` is in the directory given by the caller, who owns it from here on."""
+    """What a capture yielded. `path` is in the directory given by the caller, who owns it from here on.
+
+    Of several outputs `files` has all, in their order; the other fields are the first one's.
+    """
 
     path: Path
     format: Format
@@ -155,5 +193,6 @@ class CaptureResult:
     flat_color: str = ""  # "#rrggbb" of a flat piece
     blank: bool = False  # every frame black
     blank_frames: int = 0
+    files: list[File] = field(default_factory=list)
     spans: dict[str, int] = field(default_factory=dict)  # milliseconds of wall time
     evidence: dict[str, object] = field(default_factory=dict)

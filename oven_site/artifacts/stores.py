@@ -40,9 +40,9 @@ def store_of(name: str) -> Storage:
 
 def keep(path: Path, key: str, mime: str, store: str = "art", **facts: Any) -> Artifact:
     """Moves a finished file under its final key, then writes (or renews) its row. Raises StoreError."""
-    size, digest = path.stat().st_size, _digest(path)
+    size, sha256 = path.stat().st_size, digest(path)
     _save(path, key, store, mime)
-    facts = {"mime": mime, "bytes": size, "sha256": digest, **facts}
+    facts = {"mime": mime, "bytes": size, "sha256": sha256, **facts}
     artifact, _ = Artifact.objects.update_or_create(store=store, key=key, defaults=facts)
     return artifact
 
@@ -55,9 +55,9 @@ def keep_bytes(data: bytes, key: str, mime: str, store: str = "art") -> None:
         store_of(store).save(key, content)
 
 
-def read(store: str, key: str, path: Path) -> None:
-    """Copies a stored file to `path`. Raises StoreError."""
-    with _store_errors(), store_of(store).open(key) as source, path.open("wb") as target:
+def copy_out(artifact: Artifact, path: Path) -> None:
+    """The bytes into a scratch file. Raises StoreError."""
+    with _store_errors(), store_of(artifact.store).open(artifact.key) as source, path.open("wb") as target:
         shutil.copyfileobj(source, target, CHUNK)
 
 
@@ -155,7 +155,8 @@ def _store_errors() -> Iterator[None]:
         raise StoreError(str(error)) from error
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

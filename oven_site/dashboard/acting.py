@@ -16,6 +16,7 @@ from bakes import requests as bake_requests
 from bundles import jobs as bundles
 from bundles import requests as bundle_requests
 from captures import jobs, requests
+from captures.keeps import jobs as keeps
 from captures.models import FrozenPiece, Grab
 from oven_site.contract import BadRequest, error
 from oven_site.dashboard import page
@@ -137,7 +138,7 @@ _STARTS: dict[str, Callable[[HttpRequest], Answer]] = {
 @require_POST
 @staff
 def act(request: HttpRequest, public_id: str, action: str) -> JsonResponse:
-    """`cancel`, `again` (with skipCache), `front` or `lane` (with lane) on one job."""
+    """`cancel`, `again` (with skipCache), `pin`, `front` or `lane` (with lane) on one job."""
     if action not in _ACTS:
         raise BadRequest("action", f"action: one of {', '.join(_ACTS)} is needed.", list(_ACTS))
     job = registry.find(public_id)
@@ -158,6 +159,11 @@ def _again(job: Job, request: HttpRequest) -> Answer:
     if kind.again:
         return {"row": import_string(kind.again)(job, user=request.user)}
     raise BadRequest("action", f"action: a {kind.name} cannot be asked for again.")
+
+
+def _pin(job: Job, request: HttpRequest) -> Answer:
+    need(request, "captures.add_pin")
+    return {"row": keeps.pin(job, user=request.user)}
 
 
 def _cancel(job: Job, request: HttpRequest) -> Answer:
@@ -182,6 +188,7 @@ def lane_of(request: HttpRequest) -> Lane:
 _ACTS: dict[str, tuple[str, Callable[[Job, HttpRequest], Answer], str]] = {
     "cancel": ("change", _cancel, "cancelled on the live page"),
     "again": ("add", _again, "asked for again on the live page"),
+    "pin": ("view", _pin, "pinned to IPFS from the live page"),
     "front": ("change", _front, "moved to the front of its lane"),
     "lane": ("change", _lane, "moved to another lane"),
 }

@@ -76,6 +76,7 @@ def rights(user: Any) -> dict[str, Any]:
         "again": [kind.name for kind in kinds if (kind.again or kind.copies) and may(user, "add", kind)],
         "act": [kind.name for kind in kinds if may(user, "change", kind)],
         "freeze": bool(user.is_staff and user.has_perm("captures.delete_frozenpiece")),
+        "pin": bool(user.is_staff and user.has_perm("captures.add_pin")),
         "admin": bool(user.is_staff),
     }
 
@@ -94,6 +95,7 @@ def urls(kinds: list[Kind]) -> dict[str, Any]:
         "charts": reverse("live-charts"),
         "vitals": reverse("live-vitals"),
         "bulk": reverse("live-bulk"),
+        "pin": "/live/job/{id}/pin",
         "undo": "/live/bulk/{id}/undo",
         "start": "/live/start/{kind}",
         "act": "/live/job/{id}/{action}",

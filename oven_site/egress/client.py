@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -96,17 +96,36 @@ async def fetch(url: str, door: Door) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart form with one file in it, which is sent from the disk piece by piece."""
+
+    path: Path
+    filename: str
+    fields: dict[str, str] = field(default_factory=dict)
+    part: str = "file"
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server said to a POST: the first bytes of its answer suffice."""
+    """What a server said: the first bytes of its answer suffice."""
 
     status: int
     text: str
     retry_after_s: float | None
 
 
-async def post(url: str, body: bytes, headers: dict[str, str], door: Door) -> Reply:
+async def post(url: str, body: bytes | Form, headers: dict[str, str], door: Door) -> Reply:
     """Sends a body; any status is a Reply. Redirects are not followed. Raises FetchError when there was no answer."""
-    async with _open("POST", url, door, body, headers) as response:
+    return await _ask("POST", url, door, body, headers)
+
+
+async def get(url: str, headers: dict[str, str], door: Door) -> Reply:
+    """Asks for a short answer, whatever its status. Raises FetchError when there was none."""
+    return await _ask("GET", url, door, None, headers)
+
+
+async def _ask(method: str, url: str, door: Door, body: bytes | Form | None, headers: dict[str, str]) -> Reply:
+    async with _open(method, url, door, body, headers) as response:
         text = b""
         with contextlib.suppress(FetchError):  # the status has come: that is what counts
             async for chunk in _chunks(response, door):
@@ -134,7 +153,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 @contextlib.asynccontextmanager
 async def _open(
-    method: str, url: str, door: Door, body: bytes | None = None, headers: dict[str, str] | None = None
+    method: str, url: str, door: Door, body: bytes | Form | None = None, headers: dict[str, str] | None = None
 ) -> AsyncIterator[httpx.Response]:
     import httpx
 
@@ -143,8 +162,9 @@ async def _open(
         held.enter_context(_errors(door))
         await held.enter_async_context(asyncio.timeout(door.total_s))
         client = await held.enter_async_context(httpx.AsyncClient(timeout=timeout, trust_env=False))
+        content = _content(body, held)
         for _ in range(door.redirects + 1):
-            request = await asyncio.to_thread(_pinned, client, method, normalised(url), door, body, headers or {})
+            request = await asyncio.to_thread(_pinned, client, method, normalised(url), door, content, headers or {})
             response = await client.send(request, stream=True, follow_redirects=False)
             held.push_async_callback(response.aclose)
             location = response.headers.get("location")
@@ -155,8 +175,16 @@ async def _open(
         raise FetchError("redirects", f"It redirects more than {door.redirects} times.")
 
 
+def _content(body: bytes | Form | None, held: contextlib.AsyncExitStack) -> dict[str, Any]:
+    """The body as the client wants it; a form's file stays open until the request has ended."""
+    if not isinstance(body, Form):
+        return {"content": body}
+    file = held.enter_context(body.path.open("rb"))
+    return {"data": body.fields, "files": {body.part: (body.filename, file)}}
+
+
 def _pinned(
-    client: httpx.AsyncClient, method: str, url: str, door: Door, body: bytes | None, headers: dict[str, str]
+    client: httpx.AsyncClient, method: str, url: str, door: Door, content: dict[str, Any], headers: dict[str, str]
 ) -> httpx.Request:
     """A request to the very address that was decided, under the name that was asked for."""
     import httpx
@@ -173,7 +201,7 @@ def _pinned(
         headers = {**headers, "Host": target.netloc.decode()}
         target = target.copy_with(host=decision.addresses[0])
     headers = {"User-Agent": f"Oven/{VERSION}", "Accept-Encoding": "identity", **headers}
-    return client.build_request(method, target, content=body, headers=headers, extensions=extensions)
+    return client.build_request(method, target, headers=headers, extensions=extensions, **content)
 
 
 async def _chunks(response: httpx.Response, door: Door) -> AsyncIterator[bytes]:

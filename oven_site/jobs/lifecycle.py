@@ -58,11 +58,14 @@ def _announce_queued(job: Job) -> None:
     events.publish_job("job.queued", job)
 
 
-def claim(kind: str, pk: int, worker: str) -> Job | None:
-    """A waiting row becomes this worker's, as its next attempt. None when there is nothing to do (yet)."""
+def claim(kind: str, pk: int, worker: str, early: bool = False) -> Job | None:
+    """A waiting row becomes this worker's, as its next attempt. None when there is nothing to do (yet).
+
+    `early`: also when it is not due, by whoever it has been waiting for.
+    """
     now = timezone.now()
     job = registry.get(kind).model._default_manager.filter(pk=pk, state__in=WAITING).first()
-    if job is None or (job.due_at and job.due_at > now):
+    if job is None or (job.due_at and job.due_at > now and not early):
         return None
     try:
         claimed = _claim(job, worker, now)

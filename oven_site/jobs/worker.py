@@ -63,6 +63,12 @@ def perform(kind: str, pk: int) -> None:
         _perform(job, _asked_by())
 
 
+def perform_here(kind: str, pk: int) -> None:
+    """The same in this very thread, also before the row is due: for work that only this process can do."""
+    if job := lifecycle.claim(kind, pk, identity(), early=True):
+        _perform(job, "")
+
+
 def _perform(job: Job, asked_by: str) -> None:
     """`asked_by`: the id of the request that asked for it, for the log."""
     with logs.of_job(job, asked_by), presence.doing(job):

@@ -41,7 +41,8 @@ def relations(model: Any) -> list[Any]:
 
 
 def is_child(rel: Any) -> bool:
-    return rel.on_delete is CASCADE and issubclass(rel.related_model, Job)
+    """Rows that go along with their parent: jobs (a bake's deliveries), and what else is a part of it."""
+    return rel.on_delete is CASCADE
 
 
 def referred(model: Any, pks: Collection[int], gone: Gone) -> set[int]:
@@ -57,9 +58,9 @@ def children(model: Any, pks: Collection[int], gone: Gone) -> Children:
     found = Children()
     for rel in filter(is_child, relations(model)):
         name = rel.field.attname
-        rows = rel.related_model._base_manager.filter(**{f"{name}__in": pks}).values_list("pk", name, "state")
-        for pk, parent, state in rows:
-            if state in ACTIVE:
+        fields = ("pk", name, *(["state"] if issubclass(rel.related_model, Job) else []))
+        for pk, parent, *state in rel.related_model._base_manager.filter(**{f"{name}__in": pks}).values_list(*fields):
+            if state and state[0] in ACTIVE:
                 found.kept.add(parent)
             elif not gone.has(rel.related_model, pk):
                 found.of.setdefault(rel.related_model, {})[pk] = parent

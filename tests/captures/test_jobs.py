@@ -143,14 +143,29 @@ def test_the_loser_of_a_race_joins_the_winner(wish: Any, monkeypatch: pytest.Mon
     """The winner's row appears between the loser's look and its insert."""
     winner: list[Grab] = []
 
-    def submit(job: Any) -> Any:
+    def active_with(key: str) -> None:
         monkeypatch.undo()
         winner.append(ask(wish()).grab)
-        return lifecycle.submit(job)
 
-    monkeypatch.setattr(jobs.lifecycle, "submit", submit)
+    monkeypatch.setattr(Grab.objects, "active_with", active_with)
     asked = ask(wish())
     assert (asked.grab, asked.joined) == (winner[0], True)
+    assert Grab.objects.count() == 1
+
+
+def test_a_capture_that_ends_between_the_two_looks_is_not_made_again(
+    wish: Any, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not in the cache yet at the first look, and not active any more at the second."""
+    first = ask(wish()).grab
+
+    def active_with(key: str) -> None:
+        monkeypatch.undo()
+        finished(first, scratch)
+
+    monkeypatch.setattr(Grab.objects, "active_with", active_with)
+    asked = ask(wish())
+    assert (asked.grab, asked.cached) == (first, True)
     assert Grab.objects.count() == 1
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from pieces.serve import first
 from tests.piece_server import POLL_SECONDS, PieceServer, Query, TestPieceHandler
 
 
@@ -22,7 +23,7 @@ class HeldHandler(TestPieceHandler):
             time.sleep(POLL_SECONDS / 2)
         if self.owner.drops(piece):
             self.close_connection = True
-        elif status := self.owner.answer_of(piece):
+        elif status := self.owner.answer_of(piece, first(query, "density", "")):
             self.fail(status)
         else:
             super().respond(path, query)
@@ -33,7 +34,7 @@ class HeldSite(PieceServer):
 
     def __init__(self) -> None:
         self._held: dict[str, threading.Event] = {}
-        self._answers: dict[str, int] = {}
+        self._answers: dict[str, tuple[int, str]] = {}
         self._drops: dict[str, int] = {}
         super().__init__(handler=HeldHandler)
 
@@ -48,9 +49,9 @@ class HeldSite(PieceServer):
             del self._held[prefix]
 
     @contextlib.contextmanager
-    def answering(self, piece: str, status: int) -> Iterator[None]:
-        """This piece answers with an HTTP error meanwhile."""
-        self._answers[piece] = status
+    def answering(self, piece: str, status: int, density: str = "") -> Iterator[None]:
+        """This piece (in this density, if one is named) answers with an HTTP error meanwhile."""
+        self._answers[piece] = status, density
         try:
             yield
         finally:
@@ -74,5 +75,6 @@ class HeldSite(PieceServer):
     def holds(self, piece: str) -> bool:
         return any(piece.startswith(prefix) and not gate.is_set() for prefix, gate in list(self._held.items()))
 
-    def answer_of(self, piece: str) -> int:
-        return self._answers.get(piece, 0)
+    def answer_of(self, piece: str, density: str) -> int:
+        status, only = self._answers.get(piece, (0, ""))
+        return status if only in ("", density) else 0

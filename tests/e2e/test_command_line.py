@@ -80,6 +80,18 @@ def test_an_address_is_grabbed_with_a_format_of_its_own(shell: Any, tmp_path: Pa
     assert [path for _, path in site.requests if "anim~shell" in path] == ["/anim~shell"]
 
 
+def test_several_files_are_made_of_one_load(shell: Any, tmp_path: Path, site: HeldSite) -> None:
+    size = ["--width", "64", "--height", "64", "--duration", "1000", "--fps", "4"]
+    said = shell("anim~both", "-o", "a.png", "-o", "new/b.webp", *size)
+    assert [line.split(":")[0] for line in said.splitlines()] == ["a.png", "new/b.webp"]
+    assert Image.open(tmp_path / "a.png").format == "PNG"
+    assert getattr(Image.open(tmp_path / "new" / "b.webp"), "n_frames", 1) == 4
+    shell("anim~formats", "-o", "c.bin", "--format", "gif", "--format", "mp4", *size)
+    assert Image.open(tmp_path / "c.gif").format == "GIF"
+    assert (tmp_path / "c.mp4").read_bytes()[4:8] == b"ftyp"
+    assert (site.count("/anim~both?"), site.count("/anim~formats?")) == (1, 1)
+
+
 def test_a_file_is_grabbed(shell: Any, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("<!doctype html><body style='margin:0;background:#c04020'>")
@@ -107,6 +119,9 @@ def test_a_failure_says_its_cause_and_leaves_no_file(shell: Any, tmp_path: Path)
         (["anim", "-o", "a.webp", "--duration", "30000", "--fps", "60"], "frames"),
         (["example.com", "-o", "a.png"], "piece"),
         (["anim"], "-o"),
+        (["anim", "-o", "a.png", "-o", "b.gif", "--format", "png"], "--format"),
+        (["anim", "-o", "a.png", "-o", "b.png"], "each format once"),
+        (["anim", "-o", "a.png", "-o", "b.gif", "--transparent"], "transparent"),
         (["anim", "-o", "a.png", "--format", "bmp"], "invalid choice"),
         (["anim", "-o", "a.png", "--mode", "psychic"], "invalid choice"),
     ],

@@ -23,11 +23,21 @@ ROUTES = {
     ("GET", "/status/{job_id}"): ("/status/none-12345678", 404),
     ("POST", "/grab"): ("/grab", 401),
     ("GET", "/grab/{format}/{width}/{height}/{piece}"): ("/grab/webp/1/1/orbit", 400),
+    ("GET", "/icon/{size}/{piece}"): ("/icon/128/orbit.png", 400),
+    ("GET", "/preview/{size}/{piece}"): ("/preview/1200x630/example.com.png", 400),
+    ("GET", "/app-screenshots/download/{piece}"): ("/app-screenshots/download/example.com", 400),
+    ("GET", "/app-screenshots/{preset}/{piece}"): ("/app-screenshots/x/orbit.png", 400),
+    ("GET", "/api/app-screenshots/{piece}"): ("/api/app-screenshots/orbit", 200),
     ("GET", "/grab-status"): ("/grab-status", 200),
     ("POST", "/grab-cleanup"): ("/grab-cleanup", 401),
     ("POST", "/grab-clear"): ("/grab-clear", 401),
     ("GET", "/api/frozen"): ("/api/frozen", 200),
     ("DELETE", "/api/frozen/{piece}"): ("/api/frozen/still", 401),
+    ("POST", "/grab-ipfs"): ("/grab-ipfs", 401),
+    ("GET", "/keeps/latest"): ("/keeps/latest", 404),
+    ("GET", "/keeps/latest/{piece}"): ("/keeps/latest/orbit", 404),
+    ("GET", "/keeps/all"): ("/keeps/all", 200),
+    ("GET", "/ipfs/{cid}"): ("/ipfs/none", 400),
     ("POST", "/bake"): ("/bake", 400),  # the fields are looked at before the secret
     ("POST", "/bake-incoming"): ("/bake-incoming", 401),
     ("POST", "/bake-status"): ("/bake-status", 400),
@@ -52,18 +62,9 @@ ROUTES = {
 # Those of the contract that answer with a page.
 PAGES = {"/og-preview"}
 # What else the site answers: pages for people, and files.
-OTHERS = {
-    "",
-    "sign-in",
-    "live/state",
-    "live/done",
-    "live/frozen",
-    "live/log",
-    "live/vitals",
-    "live/charts",
-    "live/start/<str:kind>",
-}
-OTHERS |= {"live/job/<str:public_id>/<str:action>", "live/freeze", "live/unfreeze"}
+OTHERS = {"app-screenshots", "gallery", "gallery/refresh", "", "sign-in"}
+OTHERS |= {"live/state", "live/done", "live/frozen", "live/log", "live/vitals", "live/charts"}
+OTHERS |= {"live/start/<str:kind>", "live/job/<str:public_id>/<str:action>", "live/freeze", "live/unfreeze"}
 OTHERS |= {"live/bulk", "live/bulk/<str:public_id>", "live/bulk/<str:public_id>/undo"}
 OTHERS |= {"files/<str:store>/<path:key>", "docs", "docs/openapi.json", "api-root"}
 

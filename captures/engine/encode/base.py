@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from captures.engine.look import flatten
 from captures.engine.spec import CaptureSpec
 
 
@@ -17,6 +18,7 @@ class Frame:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.decoded: Image.Image | None = None
+        self._opaque: Image.Image | None = None
 
     @property
     def image(self) -> Image.Image:
@@ -24,6 +26,19 @@ class Frame:
             self.decoded = Image.open(io.BytesIO(self.data))
             self.decoded.load()
         return self.decoded
+
+    @property
+    def opaque(self) -> Image.Image:
+        """The same as RGB, transparent parts on black."""
+        if self._opaque is None:
+            self._opaque = flatten(self.image)
+        return self._opaque
+
+    def shrunk(self, size: tuple[int, int]) -> Frame:
+        """The frame in a smaller size, each pixel the mean of those it stands for."""
+        small = Frame(self.data)
+        small.decoded = self.image.resize(size, Image.Resampling.BOX)
+        return small
 
 
 class Encoder(ABC):
@@ -55,3 +70,8 @@ class Encoder(ABC):
 def duration_at(index: int, fps: float, units_per_second: int) -> int:
     """How long frame `index` shows, in whole units, such that no error adds up (GIF at 30 fps: 3, 4, 3, 3...)."""
     return round((index + 1) * units_per_second / fps) - round(index * units_per_second / fps)
+
+
+def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Exactly of this size: a capture in a coarser mode may be a pixel off."""
+    return image if image.size == size else image.resize(size, Image.Resampling.NEAREST)

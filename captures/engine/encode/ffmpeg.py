@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from fractions import Fraction
 
-from captures.engine.encode.base import Encoder, Frame
+from captures.engine.encode.base import Encoder, Frame, fitted
 from captures.engine.errors import CaptureError, ErrorCode
 
 FINISH_LIMIT_S = 30.0
@@ -18,11 +18,11 @@ class Mp4Encoder(Encoder):
     _process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        rate = str(Fraction(self.spec.playback_fps).limit_denominator(1001))
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-probesize", "32"),
-                *("-f", "mjpeg", "-r", rate, "-i", "-", "-an"),
+                *self._input_options(),
+                *("-i", "-", "-an"),
                 *self._output_options(),
                 str(self.path),
                 stdin=asyncio.subprocess.PIPE,
@@ -35,7 +35,7 @@ class Mp4Encoder(Encoder):
     async def pipe(self, frame: Frame) -> None:
         assert self._process is not None and self._process.stdin is not None
         try:
-            self._process.stdin.write(frame.data)
+            self._process.stdin.write(self._bytes(frame))
             await self._process.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             raise await self._failure() from None
@@ -65,6 +65,16 @@ class Mp4Encoder(Encoder):
         await self.abort()
         return _error(stderr)
 
+    @property
+    def rate(self) -> str:
+        return str(Fraction(self.spec.playback_fps).limit_denominator(1001))
+
+    def _input_options(self) -> list[str]:
+        return ["-f", "mjpeg", "-r", self.rate]
+
+    def _bytes(self, frame: Frame) -> bytes:
+        return frame.data
+
     def _output_options(self) -> list[str]:
         width, height = self.spec.pixel_size
         color = "out_color_matrix=bt709:out_range=tv"
@@ -74,6 +84,17 @@ class Mp4Encoder(Encoder):
             *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
             *("-video_track_timescale", "90000", "-movflags", "+faststart", "-f", "mp4"),
         ]
+
+
+class PixelMp4Encoder(Mp4Encoder):
+    """The same from decoded pixels: where other encoders need these anyway, ffmpeg need not decode again."""
+
+    def _input_options(self) -> list[str]:
+        width, height = self.spec.pixel_size
+        return ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}", "-framerate", self.rate]
+
+    def _bytes(self, frame: Frame) -> bytes:
+        return fitted(frame.opaque, self.spec.pixel_size).tobytes()
 
 
 def crf(quality: int) -> int:

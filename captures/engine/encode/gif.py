@@ -7,8 +7,7 @@ from typing import BinaryIO
 
 from PIL import GifImagePlugin, Image, ImageChops
 
-from captures.engine.encode.base import Encoder, Frame, duration_at
-from captures.engine.look import flatten
+from captures.engine.encode.base import Encoder, Frame, duration_at, fitted
 from captures.engine.spec import CaptureSpec
 
 LOOP_FOR_EVER = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
@@ -40,7 +39,7 @@ class GifEncoder(Encoder):
 
     def encode(self, frame: Frame) -> None:
         assert self._file is not None
-        image = fitted(frame.image, self.spec.pixel_size)
+        image = fitted(frame.opaque, self.spec.pixel_size)
         box = (0, 0, *image.size)
         if self._previous is None:
             self._file.write(_header(image.size))
@@ -52,11 +51,6 @@ class GifEncoder(Encoder):
         self._file.writelines(blocks)
         self._previous = image
         self.frames += 1
-
-
-def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    image = flatten(image)
-    return image if image.size == size else image.resize(size, Image.Resampling.NEAREST)
 
 
 def quantize(image: Image.Image) -> Image.Image:

@@ -16,7 +16,11 @@ POSTER_SIDE = 192
 
 def encode_still(spec: CaptureSpec, frame: bytes, path: Path) -> None:
     """Writes one frame in the spec's format and size."""
-    image: Image.Image = Image.open(io.BytesIO(frame))
+    write_still(spec, Image.open(io.BytesIO(frame)), path)
+
+
+def write_still(spec: CaptureSpec, image: Image.Image, path: Path) -> None:
+    """The same from pixels."""
     image = image if spec.transparent else flatten(image)
     if image.size != spec.pixel_size:
         image = image.resize(spec.pixel_size, Image.Resampling.NEAREST)

@@ -13,7 +13,6 @@ from typing import BinaryIO
 from PIL import Image
 
 from captures.engine.encode.base import Encoder, Frame, duration_at
-from captures.engine.look import flatten
 from captures.engine.spec import CaptureSpec
 
 METHOD = 2  # the knee: 4 takes twice as long for 5 % of the size
@@ -46,7 +45,10 @@ class WebpEncoder(Encoder):
     def encode(self, frame: Frame) -> None:
         assert self._file is not None
         if frame.data != self._previous[0]:
-            self._previous = frame.data, encode_frame(self.spec, frame.image)
+            self._previous = (
+                frame.data,
+                encode_frame(self.spec, frame.image if self.spec.transparent else frame.opaque),
+            )
         width, height = self.spec.pixel_size
         duration = duration_at(self.frames, self.spec.playback_fps, 1000)
         place = b"".join(value.to_bytes(3, "little") for value in (0, 0, width - 1, height - 1, duration))
@@ -56,7 +58,6 @@ class WebpEncoder(Encoder):
 
 def encode_frame(spec: CaptureSpec, image: Image.Image) -> bytes:
     """The picture's chunks (`VP8 `, or `ALPH` and `VP8 `) without their container."""
-    image = image if spec.transparent else flatten(image)
     if image.size != spec.pixel_size:
         image = image.resize(spec.pixel_size, Image.Resampling.NEAREST)
     out = io.BytesIO()

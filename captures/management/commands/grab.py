@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
-from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode, Progress
+from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode, Progress
 from captures.requests import parse
 from captures.running import browser_options
 from oven_site.contract import BadRequest
@@ -24,8 +24,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("target", help="a piece's name ($bloom), an address (https://…, file://…) or a file")
-        parser.add_argument("-o", "--output", required=True, help="the file to write; its ending says the format")
-        parser.add_argument("--format", choices=[f.value for f in Format], help="instead of the file's ending")
+        parser.add_argument(
+            "-o",
+            "--output",
+            required=True,
+            action="append",
+            help="the file to write; its ending says the format; several are made of one load",
+        )
+        parser.add_argument(
+            "--format",
+            action="append",
+            choices=[f.value for f in Format],
+            help="instead of the file's ending; several for one -o, whose ending each replaces",
+        )
         parser.add_argument("--width", type=int, default=512, help="CSS pixels, 16 to 4096 (512)")
         parser.add_argument("--height", type=int, default=512, help="CSS pixels, 16 to 4096 (512)")
         parser.add_argument("--duration", type=float, default=12000, help="milliseconds captured (12000)")
@@ -42,8 +53,8 @@ class Command(BaseCommand):
         parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        output = Path(options["output"])
-        spec = self._spec(options, output)
+        outputs = targets([Path(name) for name in options["output"]], options["format"] or [])
+        spec = self._spec(options, [format_ for _, format_ in outputs])
         with tempfile.TemporaryDirectory(prefix="oven-grab-") as scratch, EngineHost(browser_options()) as host:
             bar = tqdm(
                 total=100, unit="%", disable=options["quiet"] or None, bar_format="{desc:<34} {bar} {n:3.0f} %"
@@ -58,20 +69,19 @@ class Command(BaseCommand):
                 raise CommandError(f"{error.message} ({error.code})") from None
             finally:
                 bar.close()
-            output.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(result.path, output)
-        self.stdout.write(_summary(output, result))
+            for (output, _), file in zip(outputs, result.files, strict=True):
+                output.parent.mkdir(parents=True, exist_ok=True)
+                self.stdout.write(_summary(output, file, result))
+                shutil.move(file.path, output)
 
-    def _spec(self, options: dict[str, Any], output: Path) -> CaptureSpec:
-        format_ = options["format"] or output.suffix.removeprefix(".").lower()
-        if format_ not in [f.value for f in Format]:
-            raise CommandError(f"{output}: end the name in {', '.join(Format)}, or say --format.")
+    def _spec(self, options: dict[str, Any], formats: list[str]) -> CaptureSpec:
         playback = options["playback_fps"] or (options["fps"] if options["real_time"] else 15.0)
         try:
             wish = parse(
                 {
                     "piece": "page" if address(options["target"]) else options["target"],
-                    "format": format_,
+                    "format": formats[0],
+                    "formats": formats if len(formats) > 1 else [],
                     "width": options["width"],
                     "height": options["height"],
                     "duration": options["duration"],
@@ -83,6 +93,7 @@ class Command(BaseCommand):
                     "transparent": options["transparent"],
                 },
                 sides=SIDES,
+                several=True,
             )
         except BadRequest as bad:
             raise CommandError(bad.message) from None
@@ -93,6 +104,23 @@ class Command(BaseCommand):
         if options["mode"]:
             changes["modes"] = (Mode(options["mode"]),)
         return replace(spec, **changes)
+
+
+def targets(outputs: list[Path], formats: list[str]) -> list[tuple[Path, str]]:
+    """Files and their formats. Raises CommandError when they do not go together."""
+    if len(outputs) == 1 and len(formats) > 1:
+        pairs = [(outputs[0].with_suffix(f".{format_}"), format_) for format_ in formats]
+    elif formats and len(formats) != len(outputs):
+        raise CommandError("--format: say it for none, for one or for every -o.")
+    else:
+        named = formats or [output.suffix.removeprefix(".").lower() for output in outputs]
+        pairs = list(zip(outputs, named, strict=True))
+    for output, format_ in pairs:
+        if format_ not in [f.value for f in Format]:
+            raise CommandError(f"{output}: end the name in {', '.join(Format)}, or say --format.")
+    if len({format_ for _, format_ in pairs}) < len(pairs):
+        raise CommandError("-o: each format once; the same file twice needs no second capture.")
+    return pairs
 
 
 def address(target: str) -> str:
@@ -110,9 +138,11 @@ def _show(bar: Any, progress: Progress) -> None:
     bar.update(max(0, progress.percent - bar.n))
 
 
-def _summary(output: Path, result: CaptureResult) -> str:
-    still = f", a still ({result.still_reason})" if result.still_reason else ""
+def _summary(output: Path, file: File, result: CaptureResult) -> str:
+    stands = result.still_reason and file.format.animated and file.frames == 1
+    still = f", a still ({result.still_reason})" if stands else ""
     return (
-        f"{output}: {result.format} {result.width}×{result.height}, {result.frames} frame{'s' * (result.frames != 1)}"
-        f"{still}, {result.size / 1024:.0f} kB; {result.mode} mode, ready by {result.ready} at {result.ready_ms} ms"
+        f"{output}: {file.format} {file.width}×{file.height}, {file.frames} frame{'s' * (file.frames != 1)}"
+        f"{still}, {file.path.stat().st_size / 1024:.0f} kB; {result.mode} mode, "
+        f"ready by {result.ready} at {result.ready_ms} ms"
     )

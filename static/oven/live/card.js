@@ -85,7 +85,7 @@ function choices(job, { act, may, urls, change, freeze, showLog }) {
     },
     job.facts?.spec && may.start.includes(job.kind) && { label: "Again, with changes…", sign: "edit", run: () => change(job) },
     grab && may.freeze && { label: "Freeze this piece…", sign: "frozen", run: () => freeze(job) },
-    good && urls.pin && may.act.includes(job.kind) && { label: "Pin to IPFS", sign: "pin", run: () => act(job.id, "pin") },
+    grab && good && urls.pin && may.pin && { label: "Pin to IPFS", sign: "pin", run: () => act(job.id, "pin") },
     { label: "Its lines in the log", sign: "log", run: () => showLog(job) },
     may.admin && job.kind in urls.admin && {
       label: "Its row in the admin", sign: "row", href: `${urls.admin[job.kind]}?q=${encodeURIComponent(job.id)}`,

@@ -171,9 +171,9 @@ async function act(id, action, fields = {}) {
   const url = fill(boot.urls.act, { id, action });
   try {
     const answer = await post(url, fields);
+    if (action === "pin") notice(`${title(job ?? answer.job)}: is being pinned to IPFS.`);
     if (action === "again") started(answer);
     else if (answer.job) take(answer.job);
-    if (action === "pin") notice("Pinned to IPFS.");
   } catch (problem) {
     if (problem.signedOut) signedOut();
     notice(problem.message, "bad");

@@ -1,6 +1,6 @@
 // Talking to the page's endpoints.
 
-const token = () => document.querySelector("#sign-out [name=csrfmiddlewaretoken]")?.value ?? "";
+const token = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 
 /** An answer that is not what was asked for: a sentence, and the field that it is about. */
 export class Problem extends Error {
@@ -32,7 +32,7 @@ export function get(url, fields = {}) {
 }
 
 export const post = (url, fields = {}) =>
-  ask(url, { method: "POST", headers: { "X-CSRFToken": token() }, body: new URLSearchParams(fields) });
+  ask(url, { method: "POST", headers: { Accept: "application/json", "X-CSRFToken": token() }, body: new URLSearchParams(fields) });
 
 /** An address that may be followed or shown; "" for anything but http(s). */
 export function safe(url) {

@@ -12,13 +12,16 @@ const STAGES = {
   capturing: "Taking frames",
   encoding: "Writing the file",
   uploading: "Storing",
+  preparing: "Computing the CID",
+  pinning: "Pinning to IPFS",
+  storing: "Storing a copy",
 };
 const REASONS = {
   frozen: "The piece did not move: this is a still",
   flat: "The piece is one colour: this is a still",
   fallback: "Only one picture could be had",
 };
-const KINDS = { bake: "Bake again", bundle: "Bundle again", card: "Make again" };
+const KINDS = { bake: "Bake again", bundle: "Bundle again", card: "Make again", pin: "Pin again" };
 const FROZEN = {
   frozen: "It did not move",
   flat: "It is one colour",

@@ -112,7 +112,7 @@ def test_a_public_page_gives_nobody_a_right(writes: Any, client_of: Any, setting
     client = client_of("anonymous")
     boot = client.get("/").context["boot"]
     assert boot["public"] is True
-    assert boot["may"] == {"start": [], "again": [], "act": [], "freeze": False, "admin": False}
+    assert boot["may"] == {"start": [], "again": [], "act": [], "freeze": False, "pin": False, "admin": False}
     assert {client.post(path, fields).status_code for path, fields in writes.items()} == {302}
 
 
@@ -169,7 +169,7 @@ def test_bad_input_is_told_by_its_field(path: str, fields: dict[str, str], field
 def test_unknown_jobs_and_actions(client_of: Any, grab: Any) -> None:
     client, job = client_of("operator"), grab().public_id
     assert client.post("/live/job/none/cancel").status_code == 404
-    assert client.post(f"/live/job/{job}/explode").json()["valid"] == ["cancel", "again", "front", "lane"]
+    assert client.post(f"/live/job/{job}/explode").json()["valid"] == ["cancel", "again", "pin", "front", "lane"]
     assert client.post(f"/live/job/{job}/lane", {"lane": "fast"}).json()["valid"] == Lane.values
     assert client.post("/live/unfreeze", {"piece": "orbit"}).status_code == 404
     assert client.post("/live/bulk/none/undo").status_code == 404

@@ -12,6 +12,7 @@ import pytest
 from oven_site.egress import client
 from oven_site.egress.client import Door, FetchError, background, download, normalised, post
 from oven_site.egress.policy import Decision
+from tests.pinning_server import PinningServer
 from tests.site_server import Handler, Site, hang
 
 
@@ -193,3 +194,34 @@ def test_a_redirect_of_a_post_is_not_followed(server: Site) -> None:
     server.answers = [lambda handler: handler.answer(307, Location="/elsewhere")]
     assert asyncio.run(post(f"{server.origin}/hook", b"{}", {}, door(server))).status == 307
     assert len(server.received) == 1
+
+
+# --- forms and short answers ----------------------------------------------------------------------------------------
+
+
+def test_a_form_carries_a_file_from_the_disk_and_fields(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\x00\xff" * 100_000)
+    with PinningServer() as service:
+        form = client.Form(tmp_path / "a", "ünï cöde.webp", {"pinataOptions": '{"cidVersion": 1}'})
+        reply = background(
+            post(f"{service.origin}/pinning/", form, {"X-A": "b"}, Door(origins=(service.origin,)))
+        ).result(9)
+        [upload] = service.uploads
+    assert reply.status == 200
+    assert (upload.data, upload.headers["x-a"]) == (b"\x00\xff" * 100_000, "b")
+    assert upload.fields == {"pinataOptions": '{"cidVersion": 1}'}
+
+
+def test_any_status_of_a_short_answer_is_an_answer(server: Site) -> None:
+    server.pages["/busy"] = lambda handler: handler.answer(429, b"later", Retry_After="7")
+    for path, status, text, after in (("/busy", 429, "later", 7.0), ("/none", 404, "{}", None)):
+        reply = background(client.get(f"{server.origin}{path}", {}, door(server))).result(9)
+        assert (reply.status, reply.text, reply.retry_after_s) == (status, text, after)
+
+
+def test_a_redirect_is_followed_only_as_far_as_the_door_says(server: Site) -> None:
+    server.pages["/away"] = lambda handler: handler.answer(302, Location="/none")
+    with pytest.raises(FetchError) as caught:
+        background(client.get(f"{server.origin}/away", {"Authorization": "x"}, door(server, redirects=0))).result(9)
+    assert caught.value.code == "redirects"
+    assert server.fetched == ["/away"]

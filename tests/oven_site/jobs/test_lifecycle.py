@@ -95,6 +95,15 @@ def test_a_retry_is_not_claimed_before_it_is_due(grab: Grabs) -> None:
     assert claimed(job).attempt == 2
 
 
+def test_whoever_a_row_waits_for_may_claim_it_early(grab: Grabs) -> None:
+    job = grab()
+    Grab.objects.filter(pk=job.pk).update(due_at=timezone.now() + timedelta(hours=1))
+    assert lifecycle.claim("grab", job.pk, "a:1:1") is None
+    claimed = lifecycle.claim("grab", job.pk, "a:1:1", early=True)
+    assert claimed is not None
+    assert (claimed.state, claimed.due_at) == (State.RUNNING, None)
+
+
 def test_a_claim_wipes_what_the_last_attempt_left(grab: Grabs) -> None:
     job = lifecycle.fail(claimed(grab()), "timeout", "Too slow.", retry=True)
     Grab.objects.update(due_at=None, percent=70, detail="old")

@@ -1,0 +1,67 @@
+"""How captures are answered over HTTP: their bytes, where they lie, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+
+from captures.models import Grab
+from oven_site.artifacts.models import Artifact
+from oven_site.artifacts.stores import redirect_url, stream
+from oven_site.contract import error
+from oven_site.jobs.states import State
+from oven_site.jobs.waiting import wait_ended
+
+RETRY_AFTER_S = 30
+
+
+async def settled(grab: Grab) -> Grab | JsonResponse:
+    """The grab with its file once it is complete; else the answer that says what went wrong."""
+    ended = await wait_ended(grab, settings.OVEN_WAIT_S)
+    if ended is None:
+        message = f"The grab is not ready after {settings.OVEN_WAIT_S:g} s; it goes on."
+        return error(504, message, grabId=grab.public_id, statusUrl=f"/status/{grab.public_id}")
+    if ended.state != State.COMPLETE:
+        code = "cancelled" if ended.state == State.CANCELLED else ended.error_code
+        message = ended.error_message or "The grab was cancelled."
+        return error(500, message, grabId=ended.public_id, code=code)
+    return await Grab.objects.select_related("artifact").aget(pk=ended.pk)
+
+
+def copy(response: JsonResponse) -> HttpResponse:
+    """An answer of its own for everybody who waited for the same: middleware writes on it."""
+    return HttpResponse(response.content, status=response.status_code, headers=dict(response.headers))
+
+
+def queue_full() -> JsonResponse:
+    response = error(503, f"The queue is full ({settings.OVEN_QUEUE_CEILING} waiting).")
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def etag(artifact: Artifact) -> str:
+    return f'"{artifact.sha256[:32]}"'
+
+
+def body(request: HttpRequest, artifact: Artifact, headers: Mapping[str, str]) -> HttpResponseBase:
+    """The file's bytes, streamed; 304 for who has them already."""
+    headers = {**headers, "ETag": etag(artifact)}
+    if _has(request, artifact):
+        return HttpResponse(status=304, headers=headers)
+    headers |= {"Content-Length": str(artifact.bytes), "X-Content-Type-Options": "nosniff"}
+    return StreamingHttpResponse(stream(artifact.store, artifact.key), content_type=artifact.mime, headers=headers)
+
+
+def elsewhere(request: HttpRequest, artifact: Artifact, headers: Mapping[str, str]) -> HttpResponseBase:
+    """To where the file lies; 304 for who has it already."""
+    if _has(request, artifact):
+        return HttpResponse(status=304, headers={**headers, "ETag": etag(artifact)})
+    location = redirect_url(artifact.store, artifact.key)
+    return HttpResponse(status=302, headers={**headers, "Location": location})
+
+
+def _has(request: HttpRequest, artifact: Artifact) -> bool:
+    known = request.headers.get("If-None-Match", "")
+    return known.strip() == "*" or etag(artifact) in known

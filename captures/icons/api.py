@@ -1,0 +1,82 @@
+"""REST of icons and previews: pictures of pieces by address, for image tags and crawlers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from ninja import Router
+
+from captures import answers
+from captures.flights import Flights
+from captures.icons.wishes import ICONS, PREVIEWS, Family, split, wish_of
+from captures.jobs import Asked, QueueFull, ask
+from captures.models import Grab
+from captures.requests import GrabRequest
+from captures.schemas import ICON_PARAMETERS, PICTURE_RESPONSES
+from oven_site.contract import not_found, raw_segments
+
+router = Router(tags=["icons and previews"])
+_asking: Flights[Asked] = Flights()
+_waiting: Flights[Grab | JsonResponse] = Flights()
+
+
+@router.get(
+    "/icon/{size}/{path:piece}",
+    summary="An icon: PIECE.png, or PIECE.webp, which moves",
+    openapi_extra={**ICON_PARAMETERS, **PICTURE_RESPONSES},
+)
+async def icon(request: HttpRequest, size: str, piece: str) -> HttpResponseBase:
+    return await _picture(request, size, piece, ICONS)
+
+
+@router.get("/preview/{size}/{path:piece}", summary="A preview: PIECE.png", openapi_extra=PICTURE_RESPONSES)
+async def preview(request: HttpRequest, size: str, piece: str) -> HttpResponseBase:
+    return await _picture(request, size, piece, PREVIEWS)
+
+
+async def _picture(request: HttpRequest, size: str, name: str, families: Mapping[str, Family]) -> HttpResponseBase:
+    found = split(name, families)
+    if found is None or raw_segments(request) not in (None, 3):
+        return not_found(request)
+    piece, family = found
+    wish = wish_of(family, size, piece, request.GET.dict())
+    try:
+        asked = await shared_ask(wish, source=str(family.purpose))
+    except QueueFull:
+        return answers.queue_full()
+    return await _answer(request, asked, family)
+
+
+async def _answer(request: HttpRequest, asked: Asked, family: Family) -> HttpResponseBase:
+    if asked.cached:
+        return cached(request, asked.grab, family.hit_max_age)
+    grab = await shared_wait(asked.grab)
+    if isinstance(grab, JsonResponse):
+        return answers.copy(grab)
+    assert grab.artifact is not None
+    headers = {"X-Cache": "MISS", "X-Grab-Id": grab.public_id}
+    return answers.body(
+        request, grab.artifact, {**headers, "Cache-Control": f"public, max-age={family.miss_max_age}"}
+    )
+
+
+def cached(request: HttpRequest, grab: Grab, max_age: int) -> HttpResponseBase:
+    """To where it lies; the bytes themselves for scripts of other sites, which a redirect would cost their rights."""
+    assert grab.artifact is not None
+    headers = {"X-Cache": "HIT", "X-Grab-Id": grab.public_id, "Cache-Control": f"public, max-age={max_age}"}
+    if "Origin" in request.headers:
+        return answers.body(request, grab.artifact, {**headers, "X-Proxy": "CDN"})
+    return answers.elsewhere(request, grab.artifact, headers)
+
+
+async def shared_ask(wish: GrabRequest, **options: Any) -> Asked:
+    """`ask`; a thousand requests in the same moment look once. Raises QueueFull."""
+    return await _asking.share((wish, *sorted(options.items())), lambda: sync_to_async(ask)(wish, **options))
+
+
+async def shared_wait(grab: Grab) -> Grab | JsonResponse:
+    """The settled grab; a thousand requests wait as one."""
+    return await _waiting.share(grab.pk, lambda: answers.settled(grab))

@@ -1,0 +1,114 @@
+"""The pages of store screenshots and of the gallery, in a real browser and under their own content policy."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from captures.engine.chromium import find_any_browser
+from tests.e2e.held_site import HeldSite
+from tests.e2e.stack import Stack
+
+SOON_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=find_any_browser() or None, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(oven: Stack, browser: Browser) -> Any:
+    context = browser.new_context()
+    context.new_page().goto(oven.manage("signin").strip().splitlines()[-1])
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def opened(oven: Stack, browser: Browser, signed_in: Any) -> Iterator[Callable[..., Page]]:
+    """Opens pages; afterwards none of them may have complained or be wider than its screen."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(path: str, staff: bool = True, **options: Any) -> Page:
+        context = browser.new_context(storage_state=signed_in if staff else None, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{oven.base}{path}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        for page in context.pages:
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        context.close()
+    assert complaints == []
+
+
+def shot(page: Page, name: str) -> Any:
+    return page.locator(f"#shot-{name}")
+
+
+def test_a_visitor_has_all_captured_and_sees_one_that_fails(
+    opened: Callable[..., Page], oven: Stack, site: HeldSite
+) -> None:
+    page = opened("/app-screenshots?piece=anim~page", staff=False, viewport={"width": 390, "height": 844})
+    expect(page.locator(".shot-card[data-state=missing]")).to_have_count(6)
+    expect(page.locator(".again")).to_have_count(0)
+    with site.answering("anim~page", 503):
+        shot(page, "phone-portrait").get_by_role("button", name="Capture").click()
+        expect(shot(page, "phone-portrait")).to_have_attribute("data-state", "failed", timeout=SOON_MS)
+    expect(shot(page, "phone-portrait").locator(".error")).to_have_text("The page answered HTTP 503.")
+    with site.holding("anim~page"):
+        page.get_by_role("button", name="Capture all").click()
+        expect(page.locator(".shot-card[data-state=baking]")).to_have_count(6)
+        expect(shot(page, "phone-portrait").locator(".said")).to_contain_text("%")
+    expect(page.locator(".shot-card[data-state=ready]")).to_have_count(6, timeout=SOON_MS)
+    image = shot(page, "phone-portrait").locator("img")
+    expect(image).to_have_js_property("complete", True)
+    assert image.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [1080, 1920]
+    with page.expect_download() as saving:
+        shot(page, "phone-portrait").get_by_role("link", name="Download").click()
+    assert saving.value.suggested_filename == "anim~page-phone-portrait.png"
+    with page.expect_download() as saving:
+        page.get_by_role("link", name="All as ZIP").click()
+    assert saving.value.suggested_filename == "anim~page-app-screenshots.zip"
+    with zipfile.ZipFile(io.BytesIO(saving.value.path().read_bytes())) as archive:
+        assert len(archive.namelist()) == 6
+
+
+def test_staff_regenerate_one(opened: Callable[..., Page], oven: Stack) -> None:
+    oven.get("/app-screenshots/phone-landscape/anim~again.png")
+    page = opened("/app-screenshots?piece=anim~again", color_scheme="dark")
+    card = shot(page, "phone-landscape")
+    expect(card).to_have_attribute("data-state", "ready")
+    old = card.locator("img").get_attribute("src")
+    card.get_by_role("button", name="Regenerate").click()
+    expect(card.locator("img")).not_to_have_attribute("src", str(old), timeout=SOON_MS)
+    rows = oven.rows("select requested_by_id from captures_grab where piece = 'anim~again' order by id")
+    assert [row["requested_by_id"] is None for row in rows] == [True, False]
+
+
+def test_the_gallery_shows_an_icon_and_has_it_made_anew(opened: Callable[..., Page], oven: Stack) -> None:
+    assert oven.get("/icon/64x64/anim~shown.png").status_code == 200
+    page = opened("/gallery?q=anim~shown", viewport={"width": 390, "height": 844})
+    picture = page.locator(".picture")
+    expect(picture).to_have_count(1)
+    assert picture.locator("img").evaluate("image => image.naturalWidth") == 64
+    old = picture.locator("img").get_attribute("src")
+    picture.get_by_role("button", name="Refresh").click()
+    expect(picture.locator(".age")).to_have_text("just now", timeout=SOON_MS)
+    assert picture.locator("img").get_attribute("src") != old
+    assert oven.get("/icon/64x64/anim~shown.png").headers["location"] == picture.locator("img").get_attribute("src")
