@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import markcoroutinefunction
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.loaders import app_directories, filesystem
@@ -63,7 +64,8 @@ def page_policy(path: str, nonce: str) -> str:
     }
     first = path.strip("/").split("/")[0].lower()
     if first == "":
-        policy["frame-src"] = "'self'"  # bundles, in sandboxes of their own
+        own = f"'self' {settings.OVEN_BUNDLE_ORIGIN}"  # bundles, in sandboxes of their own
+        policy["frame-src"] = own.strip()
     if first == "admin":
         policy["script-src"] += " 'unsafe-eval'"  # the theme's Alpine.js compiles the expressions of its templates
     if first in ("admin", "docs"):

@@ -42,6 +42,7 @@ class JobView(TypedDict):
     percent: int
     detail: str
     lane: str
+    rank: int  # within its lane: lower goes first
     source: str
     attempt: int
     error_code: str
@@ -134,6 +135,7 @@ def job_view(job: Job) -> JobView:
         "percent": job.percent,
         "detail": job.detail,
         "lane": str(job.lane),
+        "rank": job.rank,
         "source": job.source,
         "attempt": job.attempt,
         "error_code": job.error_code,

@@ -1,12 +1,15 @@
-"""One running Oven for all end-to-end tests, with the test pieces as its piece site."""
+"""One running Oven for all end-to-end tests, with the test pieces as its piece site, and browsers on its live page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+from captures.engine.chromium import find_any_browser
 from tests.e2e.held_site import HeldSite
+from tests.e2e.live_pages import Screens
 from tests.e2e.stack import Stack
 from tests.site_server import Site
 
@@ -31,3 +34,18 @@ def oven(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     stack.start()
     yield stack
     stack.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=find_any_browser() or None, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def screens(oven: Stack, chromium: Browser) -> Iterator[Screens]:
+    """Opens live pages of the shared Oven; afterwards no script of theirs may have complained."""
+    with Screens(oven, chromium) as opener:
+        yield opener

@@ -89,12 +89,12 @@ def nothing_left_running(oven: Stack) -> Iterator[None]:
 
 def start(page: Page, piece: str, **fields: Any) -> None:
     """Fills in the form and sends it."""
-    page.fill("[name=piece]", piece)
+    page.fill("#start [name=piece]", piece)
     for name, value in fields.items():
         if name == "format":
-            page.select_option("[name=format]", value)
+            page.select_option("#start [name=format]", value)
         else:
-            page.fill(f"[name={name}]", str(value))
+            page.fill(f"#start [name={name}]", str(value))
     with page.expect_response("**/live/start/grab"):
         page.click("#start-button")
 
@@ -151,12 +151,12 @@ def test_the_queue_falls_and_buttons_cancel(oven: Stack, page: Page) -> None:
     assert page.locator("#next-list .name").all_inner_texts() == ["anim~wait0", "anim~wait1", "anim~wait2"]
     assert page.locator("#next-list .place").all_inner_texts() == ["1", "2", "3"]
 
-    card(page, "next", "anim~wait1").get_by_role("button").click()
+    card(page, "next", "anim~wait1").get_by_role("button", name="Cancel").click()
     expect(page.locator("#next-list .name")).to_have_text(["anim~wait0", "anim~wait2"])
     expect(card(page, "done", "anim~wait1")).to_have_attribute("data-state", "cancelled")
 
     for number in range(2):
-        card(page, "now", f"anim~long{number}").get_by_role("button").click()
+        card(page, "now", f"anim~long{number}").get_by_role("button", name="Cancel").click()
     for piece, state in {
         "long0": "cancelled",
         "long1": "cancelled",
@@ -170,29 +170,29 @@ def test_the_queue_falls_and_buttons_cancel(oven: Stack, page: Page) -> None:
 
 def test_an_error_stands_at_its_field(page: Page) -> None:
     start(page, "orbit", width=5000)
-    expect(page.locator("#e-width")).to_have_text("5000 is not within 32 to 1000.")
-    expect(page.locator("[name=width]")).to_be_focused()
-    expect(page.locator("[name=width]")).to_have_attribute("aria-invalid", "true")
-    page.fill("[name=width]", "64")
-    expect(page.locator("#e-width")).to_have_text("")
+    expect(page.locator("#f-e-width")).to_have_text("5000 is not within 32 to 1000.")
+    expect(page.locator("#start [name=width]")).to_be_focused()
+    expect(page.locator("#start [name=width]")).to_have_attribute("aria-invalid", "true")
+    page.fill("#start [name=width]", "64")
+    expect(page.locator("#f-e-width")).to_have_text("")
     start(page, "site.com")
-    expect(page.locator("#e-piece")).to_have_text("This names a web site, not a piece.")
-    expect(page.locator("[name=piece]")).to_be_focused()
+    expect(page.locator("#f-e-piece")).to_have_text("This names a web site, not a piece.")
+    expect(page.locator("#start [name=piece]")).to_be_focused()
 
 
 def test_fields_that_do_not_apply_are_off_and_the_command_follows(oven: Stack, page: Page) -> None:
-    page.fill("[name=piece]", "it's $a/b")
-    page.fill("[name=duration]", "2")
+    page.fill("#start [name=piece]", "it's $a/b")
+    page.fill("#start [name=duration]", "2")
     address = f"{oven.base}/grab/webp/512/512/it%27s%20%24a%2Fb?duration=2000"
     expect(page.locator("#curl")).to_have_text(f"curl -L -o it-s-a-b.webp '{address}'")
-    page.select_option("[name=format]", "png")
+    page.select_option("#start [name=format]", "png")
     for name in ("duration", "fps", "playbackFps", "quality"):
-        expect(page.locator(f"[name={name}]")).to_be_disabled()
-    expect(page.locator("[name=transparent]")).to_be_enabled()
-    page.select_option("[name=format]", "mp4")
-    expect(page.locator("[name=transparent]")).to_be_disabled()
-    expect(page.locator("[name=duration]")).to_be_enabled()
-    page.fill("[name=piece]", "https://example.org/?q='")
+        expect(page.locator(f"#start [name={name}]")).to_be_disabled()
+    expect(page.locator("#start [name=transparent]")).to_be_enabled()
+    page.select_option("#start [name=format]", "mp4")
+    expect(page.locator("#start [name=transparent]")).to_be_disabled()
+    expect(page.locator("#start [name=duration]")).to_be_enabled()
+    page.fill("#start [name=piece]", "https://example.org/?q='")
     expect(page.locator("#curl")).to_contain_text("""-d '{"piece":"https://example.org/?q='\\''","format":"mp4\"""")
 
 
@@ -202,7 +202,9 @@ def test_grab_again_answers_from_the_cache_or_afresh(page: Page) -> None:
     expect(done).to_have_count(1, timeout=SOON_MS)
     done.get_by_role("button", name="Grab again:").click()
     expect(page.locator("#notices")).to_contain_text("from the cache")
-    done.get_by_role("button", name="Grab again without the cache").click()
+    expect(done.locator(".badge", has_text="cached")).to_be_visible()
+    done.get_by_role("button", name="More to do").click()
+    page.get_by_role("menuitem", name="Grab again without the cache").click()
     expect(done).to_have_count(2, timeout=SOON_MS)
 
 
@@ -230,10 +232,10 @@ def test_keys(page: Page) -> None:
     page.reload()
     expect(root).to_have_attribute("data-theme", "light")
     page.keyboard.press("g")
-    expect(page.locator("[name=piece]")).to_be_focused()
+    expect(page.locator("#start [name=piece]")).to_be_focused()
     page.keyboard.type("gt?r")  # while typing they are letters
-    expect(page.locator("[name=piece]")).to_have_value("gt?r")
-    page.locator("[name=piece]").blur()
+    expect(page.locator("#start [name=piece]")).to_have_value("gt?r")
+    page.locator("#start [name=piece]").blur()
     page.keyboard.press("?")
     expect(page.locator("#help")).to_be_visible()
     page.keyboard.press("Escape")
@@ -280,6 +282,22 @@ def test_it_comes_back_after_the_socket_drops(oven: Stack, opened: Callable[...,
     expect(card(page, "done", "anim~after")).to_be_visible(timeout=SOON_MS)
 
 
+def test_what_was_missed_is_there_again_within_two_seconds(oven: Stack, opened: Callable[..., Page]) -> None:
+    missing: list[bool] = []
+
+    def relay(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda message: None if missing else socket.send(message))
+
+    page = opened(lambda page: page.route_web_socket("**/ws/live", relay))
+    missing.append(True)
+    assert oven.get("/grab/png/64/64/anim~unheard").status_code == 200
+    page.wait_for_timeout(500)
+    expect(card(page, "done", "anim~unheard")).to_have_count(0)
+    missing.clear()  # the next message says after which number it comes
+    expect(card(page, "done", "anim~unheard")).to_be_visible(timeout=2000)
+
+
 def test_it_rests_while_hidden(page: Page) -> None:
     link = page.locator("#link")
     _look(page, "hidden")
@@ -306,11 +324,11 @@ def test_a_new_version_loads_the_page_again_once(opened: Callable[..., Page]) ->
 
     page = opened()
     page.route_web_socket("**/ws/live", lie)
-    page.fill("[name=piece]", "half-typed")
+    page.fill("#start [name=piece]", "half-typed")
     _look(page, "hidden")
     with page.expect_navigation():
         _look(page, "visible")
-    expect(page.locator("[name=piece]")).to_have_value("half-typed")
+    expect(page.locator("#start [name=piece]")).to_have_value("half-typed")
     expect(page.locator("#link")).to_have_attribute("data-state", "live")
     page.wait_for_timeout(500)
     assert len(hellos) == 2

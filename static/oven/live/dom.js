@@ -72,10 +72,10 @@ export class Keyed {
 
   draw(items) {
     const wanted = new Set(items.map((item) => item.id));
-    let lostFocus = false;
+    const focused = this.list.contains(document.activeElement) ? document.activeElement : null;
+    const place = focused ? [...this.list.children].findIndex((node) => node.contains(focused)) : -1;
     for (const [id, view] of this.views) {
       if (wanted.has(id)) continue;
-      lostFocus ||= view.node.contains(document.activeElement);
       view.gone?.();
       view.node.remove();
       this.views.delete(id);
@@ -88,12 +88,33 @@ export class Keyed {
       else this.list.insertBefore(view.node, next);
       view.update(item, index);
     });
-    if (lostFocus) this.list.closest("section").querySelector("h2").focus({ preventScroll: true });
+    if (focused && focused !== document.activeElement) this.#refocus(focused, place);
+  }
+
+  /** What had the focus was moved, or is gone: then what stands in its place now, or the heading. */
+  #refocus(focused, place) {
+    const moved = focused.isConnected ? focused : null;
+    const beside = this.list.children[Math.min(place, this.list.children.length - 1)];
+    const next = moved ?? (beside?.matches("[tabindex]") ? beside : this.list.closest("section")?.querySelector("h2"));
+    next?.focus({ preventScroll: true });
   }
 
   tick() {
     for (const view of this.views.values()) view.tick?.();
   }
+}
+
+/** Read out, not shown. */
+export function say(text) {
+  setText(byId("say"), text);
+}
+
+/** The options of a select: its first one stays, the chosen one too. */
+export function setOptions(select, choices) {
+  const chosen = select.value;
+  const first = select.options[0];
+  select.replaceChildren(first, ...choices.map(({ name, label }) => el("option", { value: name, text: label })));
+  select.value = chosen;
 }
 
 /** A short message at the edge of the page, read out by screen readers. */

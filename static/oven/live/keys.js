@@ -6,10 +6,10 @@ export function initKeys(calls) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
     if (event.target instanceof Element && event.target.closest(TYPING)) return;
-    if (document.querySelector("dialog[open]")) return; // Esc closes it by itself
+    if (document.querySelector("dialog[open], [popover]:popover-open")) return; // Esc closes it by itself
     const call = calls[event.key];
-    if (!call) return;
+    if (!call || (event.key.startsWith("Arrow") && !event.target.matches?.("[data-card]"))) return;
     event.preventDefault();
-    call();
+    call(event);
   });
 }

@@ -2,6 +2,7 @@
 
 const FIRST_DELAY = 1000;
 const LAST_DELAY = 30_000;
+const JITTER = 0.2; // so that a restarted server is not met by everybody at once
 
 export class Link {
   #socket = null;
@@ -63,24 +64,21 @@ export class Link {
       this.on.hello(message);
     } else if (message.type === "batch") {
       this.on.events(message.events);
-      if (this.#gaps(message.events)) this.on.gap();
+      if (this.#gaps(message)) this.on.gap();
     }
   }
 
-  /** Numbers that were left out may be progress that newer progress replaced, or something lost. */
-  #gaps(events) {
-    let gap = false;
-    for (const { seq } of events) {
-      gap ||= seq > this.#seq + 1;
-      this.#seq = Math.max(this.#seq, seq);
-    }
+  /** A batch says after which number it comes; "after" a higher one than ours, something was lost on the way. */
+  #gaps({ after, seq }) {
+    const gap = after > this.#seq;
+    this.#seq = Math.max(this.#seq, seq);
     return gap;
   }
 
   #ended() {
     this.#socket = null;
-    const delay = this.#delay;
-    this.#delay = Math.min(LAST_DELAY, delay * 2);
+    const delay = this.#delay * (1 + JITTER * (2 * Math.random() - 1));
+    this.#delay = Math.min(LAST_DELAY, this.#delay * 2);
     this.on.status("reconnecting", delay);
     this.#timer = setTimeout(() => this.#open(), delay);
     this.on.lost();

@@ -3,7 +3,8 @@
 import { byId, el, setAttr, setText, show } from "./dom.js";
 import { time } from "./words.js";
 
-const KEPT = 200;
+const KEPT = 500;
+const PROBLEMS = ["warn", "error"];
 
 export class Log {
   #entries = []; // newest first
@@ -12,15 +13,27 @@ export class Log {
   #late = [];
   #paused = false;
   #filter = "";
+  #words = ""; // a job's id, or a part of the line
 
-  constructor() {
+  constructor(urls) {
     this.list = byId("log-list");
+    this.url = urls.log;
     byId("log-filter").addEventListener("change", (event) => {
       this.#filter = event.target.value;
       this.#redraw();
     });
+    byId("log-job").addEventListener("input", (event) => this.only(event.target.value));
+    this.list.addEventListener("click", ({ target }) => target.dataset.job && this.only(target.dataset.job));
     byId("log-pause").addEventListener("click", () => this.#pause());
     byId("log-clear").addEventListener("click", () => this.#clear());
+  }
+
+  /** Only lines of a job, or with these words. */
+  only(words) {
+    const field = byId("log-job");
+    if (field.value !== words) field.value = words;
+    this.#words = words.trim();
+    this.#redraw();
   }
 
   /** Entries in any order, known ones among them. */
@@ -54,21 +67,34 @@ export class Log {
     }
   }
 
-  #wanted({ type }) {
-    if (this.#filter === "problems") return type === "warn" || type === "error";
+  #wanted({ type, job, msg }) {
+    const words = this.#words;
+    if (words && job !== words && !msg.toLowerCase().includes(words.toLowerCase())) return false;
+    if (this.#filter === "problems") return PROBLEMS.includes(type);
     return !this.#filter || type === this.#filter;
+  }
+
+  /** The download has what the page shows, as far as the server can tell lines apart. */
+  #drawDownload() {
+    const link = byId("log-download");
+    if (!link) return;
+    const query = new URLSearchParams();
+    if (this.#filter && this.#filter !== "problems") query.set("level", this.#filter);
+    if (this.#entries.some(({ job }) => job === this.#words)) query.set("job", this.#words);
+    setAttr(link, "href", query.size ? `${this.url}?${query}` : this.url);
   }
 
   #redraw() {
     this.list.replaceChildren(...this.#entries.filter((entry) => this.#wanted(entry)).map(line));
     this.#drawEmpty();
+    this.#drawDownload();
   }
 
   #drawEmpty() {
     const empty = this.list.childElementCount === 0;
     show(byId("log-empty"), empty);
     show(this.list, !empty);
-    setText(byId("log-empty"), this.#entries.length ? "Nothing of this kind." : "Nothing yet.");
+    setText(byId("log-empty"), this.#entries.length ? "Nothing like this." : "Nothing yet.");
   }
 
   #pause() {
@@ -97,12 +123,14 @@ export class Log {
 
 const key = (entry) => `${entry.time} ${entry.msg}`;
 
-function line({ time: at, type, msg }) {
+function line({ time: at, type, msg, job }) {
+  const tag = job ? el("button", { type: "button", class: "of", data: { job }, title: "Only lines of this job", text: job }) : null;
   return el(
     "li",
     { data: { type } },
     el("time", { datetime: at, title: at, text: time(at) }),
     el("span", { class: "type", text: type }),
+    tag,
     el("span", { class: "msg", dir: "auto", text: msg }),
   );
 }

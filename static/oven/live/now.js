@@ -4,15 +4,18 @@ import { byId, el, icon, Keyed, setAttr, setBadges, setStyle, setText, show } fr
 import { basics, clock, many, stage, title } from "./words.js";
 
 export class Now {
-  constructor(store, act) {
-    this.store = store;
-    this.cards = new Keyed(byId("now-list"), (entry) => card(entry, store, act));
-    setText(byId("example"), `curl -LO '${location.origin}/grab/webp/256/256/orbit?duration=2000&fps=15'`);
+  constructor(store, tools) {
+    this.cards = new Keyed(byId("now-list"), (entry) => card(entry, store, tools));
+    this.none = byId("now-empty").firstElementChild.firstElementChild;
+    if (byId("example")) setText(byId("example"), `curl -LO '${location.origin}/grab/webp/256/256/orbit?duration=2000&fps=15'`);
   }
 
-  draw(running) {
+  /** `hidden`: how many run that the filter does not find. */
+  draw(running, hidden) {
     this.cards.draw(running);
     show(byId("now-empty"), running.length === 0);
+    setText(this.none, hidden ? `Nothing that runs is like this (${hidden} not shown).` : "Nothing is running.");
+    byId("now-empty").classList.toggle("brief", hidden > 0);
   }
 
   tick() {
@@ -20,7 +23,7 @@ export class Now {
   }
 }
 
-function card(entry, store, act) {
+function card(entry, store, { act, may, picked }) {
   const img = el("img", { alt: "", draggable: "false" });
   const shot = el("div", { class: "shot" }, img);
   const name = el("h3", { dir: "auto" });
@@ -30,21 +33,17 @@ function card(entry, store, act) {
   const what = el("span", { class: "what" });
   const percent = el("span", { class: "percent" });
   const detail = el("span", { class: "detail", dir: "auto" });
-  const elapsed = el("span", { class: "elapsed", title: "Since it started" });
-  const cancel = el(
-    "button",
-    { type: "button", class: "quiet small", on: { click: () => act(entry.id, "cancel") } },
-    icon("cross"),
-    el("span", { text: "Cancel" }),
-  );
+  const elapsed = el("span", { class: "elapsed", title: "Since it started, and what is left by its rate and the mean" });
+  const cancel = may.act.includes(entry.job.kind) ? cancelButton(() => act(entry.id, "cancel")) : null;
+  const box = cancel && picked.box(entry.id, title(entry.job));
   const node = el(
     "li",
-    { class: "card run", data: { id: entry.id } },
+    { class: "card run", tabindex: "-1", data: { id: entry.id, card: "now" } },
     shot,
     el(
       "div",
       { class: "body" },
-      el("div", { class: "title" }, name, cancel),
+      el("div", { class: "title" }, box, name, cancel),
       badges,
       el("p", { class: "line" }, what, percent),
       bar,
@@ -53,9 +52,13 @@ function card(entry, store, act) {
   );
   let preview = "";
   let started = 0;
-  const tick = () => setText(elapsed, clock(store.now() - started));
+  const tick = () => {
+    const left = entry.job.state === "cancelling" ? null : store.left(entry);
+    setText(elapsed, `${clock(store.now() - started)}${left === null ? "" : ` · ≈ ${clock(left + 999)} left`}`);
+  };
 
   function update({ job, preview: newest, frames }) {
+    picked.draw(node, box, entry.id, title(job));
     const facts = job.facts ?? {};
     started = job.started;
     setText(name, title(job));
@@ -86,12 +89,20 @@ function card(entry, store, act) {
     preview = newest;
     node.classList.toggle("waiting", !preview);
     setAttr(node, "data-state", job.state);
-    const cancelling = job.state === "cancelling";
-    setText(cancel.lastElementChild, cancelling ? "Cancelling" : "Cancel");
-    setAttr(cancel, "aria-label", `${cancelling ? "Cancelling" : "Cancel"} ${title(job)}`);
-    setAttr(cancel, "aria-disabled", cancelling && "true");
+    if (cancel) drawCancel(cancel, job);
     tick();
   }
 
   return { node, update, tick };
+}
+
+function cancelButton(click) {
+  return el("button", { type: "button", class: "quiet small", on: { click } }, icon("cross"), el("span", { text: "Cancel" }));
+}
+
+function drawCancel(button, job) {
+  const word = job.state === "cancelling" ? "Cancelling" : "Cancel";
+  setText(button.lastElementChild, word);
+  setAttr(button, "aria-label", `${word} ${title(job)}`);
+  setAttr(button, "aria-disabled", job.state === "cancelling" && "true");
 }

@@ -1,12 +1,12 @@
 // Talking to the page's endpoints.
 
-const token = () => document.querySelector("[name=csrfmiddlewaretoken]").value;
+const token = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 
 /** An answer that is not what was asked for: a sentence, and the field that it is about. */
 export class Problem extends Error {
-  constructor(message, { field = "", status = 0, signedOut = false } = {}) {
+  constructor(message, { field = "", status = 0, signedOut = false, body = {} } = {}) {
     super(message);
-    Object.assign(this, { field, status, signedOut });
+    Object.assign(this, { field, status, signedOut, body });
   }
 }
 
@@ -22,10 +22,14 @@ async function ask(url, options) {
   if (response.ok && body) return body;
   if (response.status === 403 && !body) throw new Problem("This page is too old: load it again.", { status: 403 });
   const { error = `Oven failed (${response.status}).`, field = "" } = body ?? {};
-  throw new Problem(error, { field, status: response.status });
+  throw new Problem(error, { field, status: response.status, body: body ?? {} });
 }
 
-export const get = (url) => ask(url, { headers: { Accept: "application/json" }, cache: "no-store" });
+/** `fields` become the query; empty ones are left out. */
+export function get(url, fields = {}) {
+  const query = new URLSearchParams(Object.entries(fields).filter(([, value]) => value !== ""));
+  return ask(query.size ? `${url}?${query}` : url, { headers: { Accept: "application/json" }, cache: "no-store" });
+}
 
 export const post = (url, fields = {}) =>
   ask(url, { method: "POST", headers: { Accept: "application/json", "X-CSRFToken": token() }, body: new URLSearchParams(fields) });
@@ -48,3 +52,6 @@ export function near(url) {
   const { pathname, search } = new URL(href);
   return /^\/files\/(art|blobs)\//.test(pathname) ? pathname + search : href;
 }
+
+/** An address with its parts filled in: `fill("/live/job/{id}", { id })`. */
+export const fill = (url, parts) => url.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(parts[name]));

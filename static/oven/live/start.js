@@ -1,57 +1,110 @@
-// The form that starts a grab.
+// The panel that starts jobs: a form for each kind that the person may start.
 
-import { byId, copy, el, notice, setAttr, setText } from "./dom.js";
-import { post } from "./server.js";
-import { many } from "./words.js";
+import { byId, copy, el, notice } from "./dom.js";
+import { BEARER, fileName, JSON_BODY, shell, StartForm } from "./form.js";
+import { GrabForm } from "./grab_form.js";
+import { Tabs } from "./tabs.js";
 
-const DEFAULTS = { duration: 12_000, fps: 7.5, playbackFps: 15, density: 1, quality: 80 };
-const ANIMATED = ["duration", "fps", "playbackFps"];
-const NEEDS = {
-  quality: (format) => ["webp", "mp4"].includes(format),
-  transparent: (format) => ["webp", "png"].includes(format),
-};
 const KEPT = "oven.form"; // over a reload of the page, not longer
+const PIECES = 60;
+
+class BakeForm extends StartForm {
+  constructor(boot, started) {
+    super(boot, started, { kind: "bake", id: "bake", prefix: "k" });
+  }
+
+  fillFrom(spec) {
+    const { mongo_id, zip_url, callback_url, ...others } = spec;
+    this.form.reset();
+    this.fill({ mongoId: mongo_id, zipUrl: zip_url, callbackUrl: callback_url, ...others });
+  }
+
+  curl(values) {
+    const { code = "", slug, zipUrl, callbackUrl, mongoId } = values;
+    const body = { mongoId: mongoId || "staff", slug: slug || code, code, zipUrl, callbackUrl: callbackUrl || "https://…" };
+    const secret = `,"callbackSecret":"'"$OVEN_CALLBACK_SECRET"'"}'`;
+    return ["The same by REST", `curl ${JSON_BODY} -d ${shell(JSON.stringify(body)).slice(0, -2)}${secret} ${location.origin}/bake`];
+  }
+}
+
+class BundleForm extends StartForm {
+  constructor(boot, started) {
+    super(boot, started, { kind: "bundle", id: "bundle", prefix: "b" });
+  }
+
+  fillFrom({ piece, code, compress = true, minify = true, density, m4d }) {
+    this.form.reset();
+    const format = m4d ? "m4d" : "html";
+    this.fill({ piece: piece || `$${code}`, nocompress: !compress, nominify: !minify, density: density || "", format });
+  }
+
+  curl({ piece, skipCache, ...values }) {
+    const named = piece || "orbit";
+    const given = { [named.startsWith("$") ? "code" : "piece"]: named, ...values };
+    const query = new URLSearchParams(Object.entries(given).filter(([name, value]) => value && !(name === "format" && value === "html")));
+    if (skipCache) query.set("skipCache", "true");
+    const end = values.format === "m4d" ? "amxd" : "html";
+    const parts = ["curl", "-o", `${fileName(named)}.${end}`, ...(skipCache ? [BEARER] : [])];
+    return ["The same by its address", [...parts, shell(`${location.origin}/bundle-html?${query}`)].join(" ")];
+  }
+}
+
+class CoreForm extends StartForm {
+  constructor(boot, started) {
+    super(boot, started, { kind: "core", id: "core", prefix: "c" });
+  }
+
+  fillFrom() {
+    this.draw();
+  }
+
+  curl() {
+    return ["The same by REST", `curl -X POST ${BEARER} ${location.origin}/bundle-prewarm`];
+  }
+}
+
+const FORMS = { grab: GrabForm, bake: BakeForm, bundle: BundleForm, core: CoreForm };
 
 export class Start {
   constructor(boot, started) {
-    this.form = byId("start");
-    this.fields = this.form.elements;
-    this.url = boot.urls.start.replace("{kind}", "grab");
-    this.started = started;
-    this.#options(boot);
-    this.#recall();
-    this.form.addEventListener("input", (event) => {
-      this.#clear(event.target.name);
-      this.#draw();
-    });
-    this.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#send();
-    });
+    this.pieces = byId("pieces");
+    this.pieces.replaceChildren(...boot.pieces.map((value) => el("option", { value })));
+    const kinds = boot.may.start.filter((kind) => kind in FORMS);
+    this.forms = Object.fromEntries(kinds.map((kind) => [kind, new FORMS[kind](boot, started)]));
+    if (!kinds.length) return;
+    this.tabs = new Tabs(byId("start-tabs"), (kind) => this.forms[kind].draw());
     byId("curl-copy").addEventListener("click", async () => {
       const copied = await copy(byId("curl").textContent);
       notice(copied ? "Command copied." : "The command could not be copied.", copied ? "info" : "bad");
     });
-    this.#draw();
+    this.#recall();
+    this.tabs.choose(this.tabs.now);
   }
 
   focus() {
-    this.fields.piece.focus();
-    this.fields.piece.select();
+    if (this.tabs) this.forms[this.tabs.now].focus();
+  }
+
+  /** The form, as an ended job was asked for. */
+  change(job) {
+    this.tabs.choose(job.kind);
+    this.forms[job.kind].fillFrom(job.facts.spec);
+    byId("start-title").scrollIntoView({ block: "nearest" });
+    this.focus();
   }
 
   /** A piece that was grabbed: offered from now on. */
   learn(piece) {
-    const list = byId("pieces");
-    if (!piece || [...list.options].some((option) => option.value === piece)) return;
-    list.prepend(el("option", { value: piece }));
-    while (list.options.length > 60) list.lastElementChild.remove();
+    if (!piece || [...this.pieces.options].some((option) => option.value === piece)) return;
+    this.pieces.prepend(el("option", { value: piece }));
+    while (this.pieces.options.length > PIECES) this.pieces.lastElementChild.remove();
   }
 
   /** Before the page loads itself again. */
   keep() {
+    const kept = Object.entries(this.forms).map(([kind, { form }]) => [kind, [...new FormData(form)]]);
     try {
-      sessionStorage.setItem(KEPT, JSON.stringify([...new FormData(this.form)]));
+      sessionStorage.setItem(KEPT, JSON.stringify({ tab: this.tabs?.now ?? "", kept }));
     } catch {
       // Then what was typed is lost.
     }
@@ -59,127 +112,18 @@ export class Start {
 
   #recall() {
     try {
-      const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
+      const { tab, kept } = JSON.parse(sessionStorage.getItem(KEPT) ?? '{"kept":[]}');
       sessionStorage.removeItem(KEPT);
-      for (const [name, value] of kept) {
-        const field = this.fields[name];
-        if (field?.type === "checkbox") field.checked = true;
-        else if (field) field.value = value;
-      }
+      for (const [kind, fields] of kept) for (const [name, value] of fields) this.#set(kind, name, value);
+      if (tab) this.tabs.choose(tab);
     } catch {
       // Nothing that could be read.
     }
   }
 
-  #options({ formats, pieces, limits }) {
-    this.fields.format.replaceChildren(...formats.map((format) => el("option", { value: format, text: format })));
-    byId("pieces").replaceChildren(...pieces.map((value) => el("option", { value })));
-    const bounds = { ...limits, width: limits.side, height: limits.side, playbackFps: limits.fps };
-    bounds.duration = limits.duration.map((ms) => ms / 1000);
-    for (const [name, [low, high]] of Object.entries(bounds)) {
-      const field = this.fields[name];
-      if (!field) continue;
-      setAttr(field, "min", low);
-      setAttr(field, "max", high);
-      setAttr(field, "title", `${low} to ${high}`);
-    }
+  #set(kind, name, value) {
+    const field = this.forms[kind]?.fields[name];
+    if (field?.type === "checkbox") field.checked = true;
+    else if (field) field.value = value;
   }
-
-  /** What is sent: the contract's names and units, only of fields that apply. */
-  values() {
-    const values = Object.fromEntries([...new FormData(this.form)].map(([name, value]) => [name, value.trim()]));
-    if (values.duration) values.duration = String(Math.round(Number(values.duration) * 1000));
-    return values;
-  }
-
-  #draw() {
-    const format = this.fields.format.value;
-    for (const name of ANIMATED) this.fields[name].disabled = format === "png";
-    for (const [name, applies] of Object.entries(NEEDS)) this.fields[name].disabled = !applies(format);
-    for (const field of this.form.querySelectorAll("input, select")) {
-      field.closest("label, .field").classList.toggle("off", field.disabled);
-    }
-    const values = this.values();
-    setText(byId("sum"), summary(values));
-    const [label, command] = curl(values);
-    setText(byId("curl-label"), label);
-    setText(byId("curl"), command);
-  }
-
-  async #send() {
-    const button = byId("start-button");
-    if (button.getAttribute("aria-disabled") === "true") return;
-    this.#clear();
-    setAttr(button, "aria-disabled", "true");
-    setText(button, "Starting…");
-    try {
-      this.started(await post(this.url, this.values()));
-    } catch (problem) {
-      this.#blame(problem);
-    } finally {
-      setAttr(button, "aria-disabled", false);
-      setText(button, "Start the grab");
-    }
-  }
-
-  #blame({ field: name, message }) {
-    const field = name ? this.fields[name] : null;
-    const place = field && !field.disabled && byId(`e-${name}`);
-    if (!place) {
-      setText(byId("e-form"), message);
-      return;
-    }
-    const sentence = message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message;
-    setText(place, sentence.charAt(0).toUpperCase() + sentence.slice(1));
-    setAttr(field, "aria-invalid", "true");
-    field.focus();
-  }
-
-  #clear(name = "") {
-    for (const field of name ? [this.fields[name]] : this.fields) {
-      if (!field?.name) continue;
-      setAttr(field, "aria-invalid", false);
-      const place = byId(`e-${field.name}`);
-      if (place) setText(place, "");
-    }
-    setText(byId("e-form"), "");
-  }
-}
-
-/** What the file will be. */
-function summary(values) {
-  const density = Number(values.density || 1);
-  const sides = [values.width, values.height].map((side) => Math.round(Number(side || 512) * density));
-  const pixels = `${sides.join("×")} px`;
-  if (values.format === "png") return pixels;
-  const seconds = Number(values.duration || DEFAULTS.duration) / 1000;
-  const frames = Math.max(1, Math.ceil(Math.round(seconds * Number(values.fps || DEFAULTS.fps) * 1e6) / 1e6));
-  if (![...sides, frames].every(Number.isFinite)) return "";
-  const plays = frames / Number(values.playbackFps || DEFAULTS.playbackFps);
-  return `${pixels} · ${many(frames, "frame", "frames")} · plays ${plays.toFixed(1)} s`;
-}
-
-const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-const BEARER = '-H "Authorization: Bearer $OVEN_TOKEN"';
-
-/** A label and the command for the same grab by REST: a page, or one that skips the cache, needs a token. */
-export function curl(values) {
-  const piece = values.piece || "orbit";
-  const { format, width = "512", height = "512", skipCache } = values;
-  const given = Object.entries(values).filter(
-    ([name, value]) =>
-      !["piece", "format", "width", "height"].includes(name) && value !== "" && Number(value) !== DEFAULTS[name],
-  );
-  if (/^https?:\/\//i.test(piece)) {
-    const body = { piece, format, width: Number(width), height: Number(height) };
-    for (const [name, value] of given) body[name] = value === "true" || Number(value);
-    const parts = ["curl", "-o", `page.${format}`, BEARER, "-H 'Content-Type: application/json'"];
-    return ["The same by REST", [...parts, "-d", shell(JSON.stringify(body)), `${location.origin}/grab`].join(" ")];
-  }
-  const path = encodeURIComponent(piece).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16)}`);
-  const query = given.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
-  const address = `${location.origin}/grab/${format}/${width || 512}/${height || 512}/${path}${query && `?${query}`}`;
-  const file = `${piece.replace(/[^\w~.-]+/g, "-").replace(/^[-.]+|-+$/g, "") || "piece"}.${format}`;
-  const parts = ["curl", "-L", "-o", file, ...(skipCache ? [BEARER] : []), shell(address)];
-  return ["The same by its address", parts.join(" ")];
 }

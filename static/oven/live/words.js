@@ -21,6 +21,12 @@ const REASONS = {
   flat: "The piece is one colour: this is a still",
   fallback: "Only one picture could be had",
 };
+const KINDS = { bake: "Bake again", bundle: "Bundle again", card: "Make again", pin: "Pin again" };
+const FROZEN = {
+  frozen: "It did not move",
+  flat: "It is one colour",
+  staff: "Put here by hand",
+};
 const SITE = {
   told: ["telling the site", "cool", "Its callback is under way"],
   undelivered: ["site not told", "bad", "The callback was not accepted: replay it in the admin"],
@@ -34,11 +40,17 @@ const MODES = {
 
 export const stage = (job) => (job.state === "cancelling" ? "Cancelling" : (STAGES[job.stage] ?? (job.stage || "Starting")));
 
+export const anew = (job) => KINDS[job.kind] ?? "Grab again";
+export const frozenReason = ({ reason }) => FROZEN[reason] ?? reason;
+
 export function bytes(count) {
   if (count < 1000) return `${count} B`;
   const [value, unit] = count < 1e6 ? [count / 1e3, "kB"] : [count / 1e6, "MB"];
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
 }
+
+/** Megabytes as a person reads them. */
+export const megabytes = (mb) => (mb < 1000 ? `${Math.round(mb)} MB` : `${(mb / 1000).toFixed(1)} GB`);
 
 /** A span of time: 3.2 s, 1:05, 2 h 10 min. */
 export function span(ms) {
@@ -83,9 +95,11 @@ export function basics(job) {
 }
 
 /** The badges of an ended one: what is special about it. */
-export function remarks({ state, facts = {} }) {
+export function remarks({ state, facts = {}, error_code: code }) {
   const badges = [];
   if (state === "failed") badges.push(["failed", "bad"]);
+  if (state === "failed" && code) badges.push([code.replaceAll("_", " "), "plain", "The error's code"]);
+  if (facts.cached) badges.push(["cached", "cool", "The answer to a wish came from the cache"]);
   if (state === "cancelled") badges.push(["cancelled", "plain"]);
   if (facts.site in SITE) badges.push(SITE[facts.site]);
   if (facts.site === "told" && facts.siteStatus) badges.push([facts.siteStatus, "plain", "What the site last said"]);

@@ -81,3 +81,9 @@ def test_pages_have_djangos_own_protection(people: Any, name: str, value: str) -
 
 def _directives(answer: Any) -> dict[str, str]:
     return dict(part.partition(" ")[::2] for part in answer.headers[HEADER].split("; "))
+
+
+def test_bundles_are_framed_from_their_own_origin_too(settings: Any) -> None:
+    settings.OVEN_BUNDLE_ORIGIN = "https://bundles.example"
+    assert "frame-src 'self' https://bundles.example;" in page_policy("/", "once") + ";"
+    assert "frame-src" not in page_policy("/admin/", "once")
