@@ -11,13 +11,16 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
+from captures.cards.models import Card
 from captures.engine.spec import Format, Mode, Ready
-from captures.keeps.models import CID_CHARS, release
+from captures.keeps.models import CID_CHARS, Keep, Pin, release
 from captures.purpose import Purpose
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import public_url
 from oven_site.jobs.models import Job, list_indexes
 from oven_site.jobs.states import ACTIVE, State
+
+__all__ = ["Card", "FrozenPiece", "Grab", "GrabOutput", "Keep", "PieceName", "Pin", "ScreenshotPreset"]
 
 SIDES = (32, 8192)
 MAX_PIXELS = 16_700_000  # of one picture, whoever asks

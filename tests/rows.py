@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from bakes.models import Bake, Delivery, IncomingTape
 from bundles.models import Bundle, CoreBuild
-from captures.models import FrozenPiece, Grab
+from captures.models import Card, FrozenPiece, Grab, Keep, Pin, ScreenshotPreset
 from oven_site.access.models import ApiToken
 from oven_site.artifacts.models import Artifact
 from oven_site.jobs.models import Attempt, BulkAction
 from oven_site.jobs.states import State
+from oven_site.retention.models import RetentionRule
 
 SPEC = {"piece": "orbit", "format": "png", "width": 64, "height": 64}
 
@@ -55,7 +56,30 @@ def one_of_each(number: int) -> list[Model]:
         BulkAction.objects.create(public_id=f"bulk-{number}", action="cancel", requested_by=user, **ended),
         ApiToken.objects.create(name=f"token{number}", digest=f"{number}", scopes=["grab"], created_by=user),
         Group.objects.create(name=f"group{number}"),
+        *_pictures(number, grab, ended),
+        RetentionRule.objects.update_or_create(kind="grab", defaults={"keep_days": 90})[0],
         LogEntry.objects.create(
             user=user, content_type=kind, object_id=str(grab.pk), object_repr=str(grab), action_flag=CHANGE
+        ),
+    ]
+
+
+def _pictures(number: int, grab: Grab, ended: dict[str, Any]) -> list[Model]:
+    """What is made of grabs."""
+    art = grab.artifact
+    cid = f"bafkrei{number:052}"
+    shared = {"piece": grab.piece, "grab": grab, "artifact": art, "format": "png", "backend": "local"}
+    keep = Keep.objects.create(cid=cid, mime="image/png", bytes=1, sha256=f"{number:064}", **shared)
+    day = timezone.now().date()
+    return [
+        keep,
+        Pin.objects.create(
+            public_id=f"pin-{number}", source_id=grab.public_id, filename="a.png", kept=art, **shared, **ended
+        ),
+        Card.objects.create(
+            public_id=f"card-{number}", layout="mosaic", day=day, key=f"og/{number}.png", artifact=art, **ended
+        ),
+        ScreenshotPreset.objects.create(
+            name=f"preset{number}", label=f"Preset {number}", width=64, height=64, category="phone"
         ),
     ]

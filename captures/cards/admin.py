@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 
 from captures.cards import jobs
 from captures.cards.models import Card
-from oven_site.dashboard.admin import ago, dialog, picture, size
+from oven_site.dashboard.admin import EXPORTS, ago, dialog, picture, size
 from oven_site.jobs.admin import JobAdmin, Refused
 from oven_site.jobs.states import State
 
@@ -30,12 +30,12 @@ REFRESH = dialog(
 class CardAdmin(JobAdmin):
     list_display = ("thumb", "name", "state_chip", "outcome", "age", "source", "took", "weight", "when")
     list_display_links = ("name",)
-    list_filter = ("layout", "state", "error_code", "source", "day")
+    list_filter = ("layout", "state", "error_code", "source")
     search_fields = ("layout", "public_id", "key")
     search_help_text = "Layout, id or key"
     date_hierarchy = "created_at"
     list_select_related = ("artifact",)
-    actions = ("refresh", "cancel")
+    actions = ("refresh", "cancel", *EXPORTS)
     actions_row = ("refresh_row", "cancel_row")
     actions_detail = ("refresh_row", "cancel_row")
     fieldsets = (

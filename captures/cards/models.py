@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from captures.engine.cards.spec import Layout
 from oven_site.artifacts.models import Artifact
-from oven_site.jobs.models import Job
+from oven_site.jobs.models import Job, list_indexes
 from oven_site.jobs.states import ACTIVE, State
 
 NOTEPAT_FRESH = timedelta(days=7)  # the others are of a day
@@ -68,7 +68,11 @@ class Card(Job):
                 fields=["key"], condition=models.Q(state__in=[str(s) for s in ACTIVE]), name="one_active_card"
             )
         ]
-        indexes = [models.Index(fields=["layout", "state", "-id"], name="card_newest")]
+        indexes = [
+            models.Index(fields=["layout", "state", "-id"], name="card_newest"),
+            *list_indexes("card", "layout", "state", "error_code", "source"),
+            *list_indexes("card", "state", "source", "error_code", date="ended_at"),
+        ]
 
     def on_end(self) -> None:
         """From here on the pictures before it may go, some day; the newest one of a layout never does."""

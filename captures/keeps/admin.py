@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 
 from captures.keeps import jobs
 from captures.keeps.models import Keep, Pin
-from oven_site.dashboard.admin import HistoryAdmin, ago, dialog, model_link, picture, size
+from oven_site.dashboard.admin import EXPORTS, HistoryAdmin, ago, dialog, model_link, picture, size
 from oven_site.jobs.admin import JobAdmin, Refused
 from oven_site.jobs.lifecycle import QueueFull
 
@@ -57,7 +57,7 @@ class KeepAdmin(_PinAgain):
     search_help_text = "Piece, CID, token or grab"
     date_hierarchy = "pinned_at"
     list_select_related = ("artifact",)
-    actions = ("again",)
+    actions = ("again", *EXPORTS)
     actions_row = ("again_row",)
     actions_detail = ("again_row",)
     fieldsets = (
@@ -135,7 +135,7 @@ class PinAdmin(JobAdmin, _PinAgain):
     search_help_text = "Piece, id, CID, token or grab"
     date_hierarchy = "created_at"
     list_select_related = ("grab",)
-    actions = ("again", "cancel")
+    actions = ("again", "cancel", *EXPORTS)
     actions_row = ("again_row", "cancel_row")
     actions_detail = ("again_row", "cancel_row")
     fieldsets = (

@@ -14,7 +14,7 @@ from oven_site.artifacts.ipfs.backends import BACKENDS
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import public_url
 from oven_site.jobs import queue
-from oven_site.jobs.models import Job
+from oven_site.jobs.models import Job, list_indexes
 from oven_site.jobs.states import ACTIVE, WAITING, State
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Keep(models.Model):
     class Meta:
         ordering = ("-pinned_at", "-id")
         indexes = [
-            models.Index(fields=["-pinned_at", "-id"], name="keep_newest"),
+            *list_indexes("keep", "backend", "asked", "format", "source", "own_keys", date="pinned_at"),
             models.Index(fields=["piece", "-pinned_at"], name="keep_newest_of_piece"),
         ]
         constraints = [
@@ -127,6 +127,10 @@ class Pin(Job):
                 condition=models.Q(state__in=[str(s) for s in ACTIVE]),
                 name="one_active_pin",
             )
+        ]
+        indexes = [
+            *list_indexes("pin", "state", "backend", "error_code", "source", "asked", "found", "own_keys"),
+            *list_indexes("pin", "state", "source", "error_code", date="ended_at"),
         ]
 
     def on_end(self) -> None:

@@ -62,7 +62,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Frozen pieces", "ac_unit", "admin:captures_frozenpiece_changelist"),
                     _item("Keeps", "keep", "admin:captures_keep_changelist"),
                     _item("Pins", "push_pin", "admin:captures_pin_changelist"),
-                    {**_item("Gallery", "photo_library", "gallery"), "active": lambda request: False},
+                    {**_item("Gallery", "photo_library", "gallery", "jobs.watch"), "active": lambda request: False},
                     _item("Screenshot presets", "aspect_ratio", "admin:captures_screenshotpreset_changelist"),
                 ],
             },

@@ -16,21 +16,33 @@ from django.utils import timezone
 
 from bakes.models import Bake, Delivery
 from bundles.models import Bundle, CoreBuild
-from captures.models import FrozenPiece, Grab
+from captures.models import FrozenPiece, Grab, ScreenshotPreset
 from oven_site.access.models import ApiToken
 from oven_site.dashboard.admin import EXPORTS
 from oven_site.dashboard.audit import audit_action
+from oven_site.retention.models import RetentionRule
 from tests.rows import one_of_each
 
 pytestmark = pytest.mark.django_db
 admin.autodiscover()
 READS = {*EXPORTS, "open_it"}  # change nothing
 MODELS = [model for model in admin.site._registry if model._meta.managed]
+PINS = {"pin", "pin_row"}  # actions on work that has gone well
 WAITING = {"cancel", "cancel_row"}  # actions on work that has not ended
 FORMS: dict[type[Model], dict[str, Any]] = {
     FrozenPiece: {"piece": "roz", "error": "by hand"},
     ApiToken: {"name": "new", "scopes": ["grab"]},
     Group: {"name": "new"},
+    ScreenshotPreset: {
+        "name": "new",
+        "label": "New",
+        "width": 64,
+        "height": 64,
+        "density": 4,
+        "category": "phone",
+        "position": 9,
+    },
+    RetentionRule: {"keep_days": 91},
     get_user_model(): {"username": "new", "password1": "a long passphrase", "password2": "a long passphrase"},
 }
 
@@ -69,6 +81,8 @@ def one(model: type[Model], action: str = "") -> Any:
     for number in range(2):  # so that the newest is not the one in question
         rows = one_of_each(number)
     row: Any = next(row for row in rows if isinstance(row, model))
+    if action in PINS:
+        type(row)._default_manager.filter(pk=row.pk).update(state="complete")
     if action in WAITING:
         type(row)._default_manager.filter(pk=row.pk).update(state="queued", ended_at=None, due_at=timezone.now())
     LogEntry.objects.all().delete() if model is not LogEntry else None

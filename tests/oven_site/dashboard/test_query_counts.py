@@ -58,6 +58,7 @@ def url_of(model: type[Model], page: str, *args: Any) -> str:
 
 def check(client: Any, name: str, first: str, last: str = "") -> None:
     """The same number with one row and with thirty, and the one that is written down."""
+    queries(client, first)  # what is kept for a while (the machine's state) is there from now on
     one = queries(client, first)
     for number in range(1, 30):
         one_of_each(number)
