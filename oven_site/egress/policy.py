@@ -33,6 +33,7 @@ _NEVER = [
         "fec0::/10",
     )
 ]
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # what of IPv6 the internet has; all else is local or translated
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 _ISATAP = (0x00005EFE, 0x02005EFE)
@@ -95,6 +96,8 @@ def is_open(address: Address) -> bool:
         inner = _embedded(address)
         if inner is not None:
             return is_open(inner)
+        if address not in _UNICAST:
+            return False
         if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP and not is_open(_last_32_bits(address)):
             return False
     if any(address in network for network in _NEVER if network.version == address.version):

@@ -169,8 +169,7 @@ class Passage:
         problem: Exception = OSError("it has no address")
         for address in decision.addresses or (target.host,):
             try:
-                opening = asyncio.open_connection(address, target.port, limit=HEAD_BYTES)
-                return await asyncio.wait_for(opening, CONNECT_S)
+                return await asyncio.wait_for(dial(address, target.port), CONNECT_S)
             except (OSError, TimeoutError) as error:
                 problem = error
         raise problem
@@ -252,6 +251,10 @@ class Passage:
         self.refusals += 1
         if len(self._refused) < MAX_NOTES:
             self._refused.append(text[:NOTE_CHARS])
+
+
+async def dial(address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(address, port, limit=HEAD_BYTES)
 
 
 def _target(method: str, address: str) -> Target:
