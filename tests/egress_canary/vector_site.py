@@ -16,6 +16,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, query = urlsplit(self.path).path, unquote(urlsplit(self.path).query)
+        self.owner.asked.append(path)
         kind = path.split("/")[1]
         getattr(self, f"send_{kind.replace('-', '_')}", self.send_page)(path, query)
 
@@ -63,6 +64,7 @@ class VectorSite:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Owned", (Handler,), {"owner": self}))
         self._server.daemon_threads = True
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
+        self.asked: list[str] = []
         canary = self.canary = f"http://127.0.0.1:{canary_port}"
         self.pages = {
             "/mechanisms": vectors.mechanisms_page(canary),
