@@ -52,7 +52,7 @@ def check_page(
 def offline(options: BrowserOptions) -> BrowserOptions:
     """The same browser without a network."""
     return replace(
-        options, proxy=NOWHERE, extra_flags=(*options.extra_flags, "--host-resolver-rules=MAP * ~NOTFOUND")
+        options, gate=None, proxy=NOWHERE, extra_flags=(*options.extra_flags, "--host-resolver-rules=MAP * ~NOTFOUND")
     )
 
 

@@ -171,6 +171,7 @@ def engine_settings() -> dict[str, Any]:
         "blocked_urls": tuple(settings.OVEN_BLOCKED_URLS),
         "step_limit_s": settings.OVEN_STEP_LIMIT_S,
         "deadline_s": settings.OVEN_CAPTURE_LIMIT_S,
+        "max_requests": settings.OVEN_PAGE_MAX_REQUESTS,
         "memory_limit_mb": settings.OVEN_PAGE_MEMORY_MB,
     }
 

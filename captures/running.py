@@ -20,6 +20,7 @@ from captures.requests import GrabRequest
 from oven_site.artifacts import stores
 from oven_site.artifacts.models import Artifact
 from oven_site.egress.policy import decide
+from oven_site.egress.proxy import Limits, Proxy
 from oven_site.jobs import lifecycle, scratch
 from oven_site.jobs.execution import Execution
 from oven_site.live import events
@@ -36,14 +37,28 @@ def engine() -> EngineHost:
     return _host
 
 
-def browser_options() -> BrowserOptions:
+def browser_options(*named: str) -> BrowserOptions:
+    """`named` are origins that whoever gives the command has named: they may lie on this machine."""
     return BrowserOptions(
+        gate=Proxy((*trusted_origins(), *named), limits()),
         executable=settings.OVEN_CHROMIUM,
         recycle_grabs=settings.OVEN_RECYCLE_GRABS,
         recycle_age_s=settings.OVEN_RECYCLE_AGE_S,
         recycle_memory_mb=settings.OVEN_RECYCLE_MEMORY_MB,
         profiles=str(Path(settings.OVEN_DATA) / "browsers"),
     )
+
+
+def trusted_origins() -> list[str]:
+    """What pages may reach by name, wherever it lies: the piece site, and stores with an origin of their own."""
+    stored = [stores.public_origin(name) for name in ("art", "blobs")]
+    own = settings.OVEN_PUBLIC_URL.rstrip("/")  # this service itself is nothing that pages need
+    return [settings.OVEN_PIECE_ORIGIN, *(origin for origin in stored if origin and origin != own)]
+
+
+def limits() -> Limits:
+    """Of one page."""
+    return Limits(requests=settings.OVEN_PAGE_MAX_REQUESTS, bytes=settings.OVEN_PAGE_MAX_MB << 20)
 
 
 def warm_up() -> None:
@@ -85,7 +100,7 @@ def run(execution: Execution) -> None:
 
 
 def _refuse_closed(wish: GrabRequest) -> None:
-    decision = decide(wish.url, trusted_origins=[settings.OVEN_PIECE_ORIGIN])
+    decision = decide(wish.url, trusted_origins=trusted_origins())
     if not decision.allowed:
         raise CaptureError(ErrorCode.BAD_SPEC, f"This address cannot be grabbed: {decision.reason}.")
 

@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "oven_site.live",
     "oven_site.artifacts",
     "oven_site.access",
+    "oven_site.egress",
     "oven_site.health",
     "oven_site.retention",
     "oven_site.dashboard",
@@ -221,6 +222,10 @@ OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500)
 OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0)  # a capture answers repeats for so long
 OVEN_ICON_DAYS = env.float("OVEN_ICON_DAYS", default=7.0)  # the same for icons, previews and store screenshots
 OVEN_RENDER_VERSION = env.str("OVEN_RENDER_VERSION", default="v1")
+
+# --- The door out ---------------------------------------------------------------------------------------------------
+OVEN_PAGE_MAX_REQUESTS = env.int("OVEN_PAGE_MAX_REQUESTS", default=3000)
+OVEN_PAGE_MAX_MB = env.int("OVEN_PAGE_MAX_MB", default=256)
 
 # --- Cards ----------------------------------------------------------------------------------------------------------
 OVEN_CARD_LIST_URL = env.str("OVEN_CARD_LIST_URL", default="{origin}/api/tv?types=kidlisp&sort=hits&limit={limit}")

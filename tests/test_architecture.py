@@ -30,8 +30,44 @@ STARTS_PROCESSES = {
     "oven_site/supervisor",
     "oven_site/embedded.py",  # the queue
 }
-NETWORK = {"socket", "httpx", "requests", "urllib.request", "urllib3", "http.client", "aiohttp", "ftplib", "smtplib"}
-NETWORK_CALLS = {"asyncio.open_connection", "asyncio.open_unix_connection", "loop.create_connection"}
+NETWORK = {
+    "_socket",
+    "aiohttp",
+    "dns",
+    "ftplib",
+    "h11",
+    "h2",
+    "http.client",
+    "httpcore",
+    "httpx",
+    "imaplib",
+    "paramiko",
+    "poplib",
+    "pycurl",
+    "requests",
+    "smtplib",
+    "socket",
+    "ssl",
+    "telnetlib",
+    "urllib.request",
+    "urllib3",
+    "websocket",
+    "websockets",
+    "xmlrpc.client",
+}
+# By their last part: whatever the loop, or the module, is called.
+NETWORK_CALLS = {
+    "create_connection",
+    "create_datagram_endpoint",
+    "create_unix_connection",
+    "getaddrinfo",
+    "getnameinfo",
+    "open_connection",
+    "open_unix_connection",
+    "sock_connect",
+    "urlopen",
+    "urlretrieve",
+}
 PROCESS_CALLS = {
     "create_subprocess_exec",
     "create_subprocess_shell",
@@ -97,7 +133,60 @@ def test_only_egress_and_the_engines_browser_reach_out() -> None:
 
 
 def reaches_out(tree: ast.Module) -> set[str]:
-    return imports(tree) & NETWORK | calls(tree) & NETWORK_CALLS
+    packages = {
+        name for name in imports(tree) if any(name == known or name.startswith(f"{known}.") for known in NETWORK)
+    }
+    return (
+        packages | {call for call in calls(tree) if call.rpartition(".")[2] in NETWORK_CALLS} | _imported_late(tree)
+    )
+
+
+def _imported_late(tree: ast.Module) -> set[str]:
+    """Modules that are named in a text: `import_module("socket")`."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (
+            "import_module",
+            "__import__",
+        ):
+            found |= {ast.unparse(arg).strip("'\"") for arg in node.args[:1]} & NETWORK
+    return found
+
+
+@pytest.mark.parametrize(
+    ("code", "reaches"),
+    [
+        ("import socket", True),
+        ("from urllib import request", True),
+        ("from urllib.request import urlopen", True),
+        ("import urllib.request as r", True),
+        ("import requests.adapters", True),
+        ("from http import client", True),
+        ("import asyncio\nasyncio.open_connection('a', 1)", True),
+        ("asyncio.get_running_loop().create_connection(None, 'a', 1)", True),
+        ("self._loop.sock_connect(None, None)", True),
+        ("from asyncio import open_connection\nopen_connection('a', 1)", True),
+        ("import importlib\nimportlib.import_module('httpx')", True),
+        ("__import__('socket')", True),
+        ("def f():\n    import websockets.sync.client", True),
+        ("from urllib.parse import urlsplit", False),
+        ("import http\nhttp.HTTPStatus", False),
+    ],
+)
+def test_the_look_for_connections_sees_them(code: str, reaches: bool) -> None:
+    assert bool(reaches_out(ast.parse(code))) is reaches
+
+
+def test_every_browser_of_the_service_gets_the_one_set_of_options() -> None:
+    """Those that send it through the proxy: `captures.running.browser_options`."""
+    found = set()
+    for path in SERVICE:
+        for node in ast.walk(parsed(path)):
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            bare = name == "EngineHost" and not node.args and not node.keywords  # type: ignore[attr-defined]
+            if bare or (name == "BrowserOptions" and not allowed(path, {"captures/engine", "captures/running.py"})):
+                found.add(name_of(path))
+    assert found == set()
 
 
 def test_only_the_engine_and_the_supervisor_start_processes() -> None:

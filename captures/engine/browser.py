@@ -78,11 +78,20 @@ class WarmBrowser:
         """A fresh page. Raises CaptureError BROWSER_LOST when the browser cannot make one."""
         self.grabs += 1
         try:
-            return await asyncio.wait_for(open_tab(self.root, spec, self.begin_frame), OPEN_LIMIT_S)
+            return await asyncio.wait_for(self._opened(spec), OPEN_LIMIT_S)
         except (CdpError, TimeoutError) as error:
             self.suspect = True
             reason = str(error) or f"no answer within {OPEN_LIMIT_S:g} s"
             raise CaptureError(ErrorCode.BROWSER_LOST, f"The browser could not open a page: {reason}") from None
+
+    async def _opened(self, spec: CaptureSpec) -> Tab:
+        passage = await self.options.gate() if self.options.gate else None
+        try:
+            return await open_tab(self.root, spec, self.begin_frame, passage)
+        except BaseException:
+            if passage is not None:
+                passage.close()
+            raise
 
     async def page_pids(self) -> list[int]:
         """Process ids of the pages now open. Raises CdpError."""

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from captures.engine import gate
 from captures.engine.errors import CaptureError, ErrorCode
 
 # The package's wrapper script does not exec: killing it would leave the browser running, so call the binary.
@@ -71,6 +72,7 @@ class BrowserOptions:
     recycle_age_s: float = 3600.0
     recycle_memory_mb: int = 700
     proxy: str = ""  # every request goes through it when set
+    gate: gate.Gate | None = None  # instead: each page gets a proxy of its own, and the browser itself none
     profiles: str = ""  # directory for profiles; empty: the temporary directory
     extra_flags: tuple[str, ...] = ()
 
@@ -84,6 +86,8 @@ class BrowserOptions:
             flags.append("--no-sandbox")
         if self.proxy:
             flags.append(f"--proxy-server={self.proxy}")
+        elif self.gate:
+            flags += gate.FLAGS
         return flags
 
 

@@ -10,6 +10,7 @@ class ErrorCode(StrEnum):
 
     BAD_SPEC = "bad_spec"
     UNREACHABLE = "unreachable"
+    REFUSED = "refused"
     HTTP_STATUS = "http_status"
     REDIRECTS = "redirects"
     BLANK = "blank"

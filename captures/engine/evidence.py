@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from captures.engine.cdp import Session
+from captures.engine.gate import Passage
 
 MAX_ENTRIES = 50
 MAX_TEXT = 500
@@ -14,7 +15,7 @@ MAX_TEXT = 500
 class Evidence:
     """Listens to one page. Bounded: a page that logs for ever keeps only its first entries and a count."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, passage: Passage | None = None, max_requests: int = 0) -> None:
         self.status: int | None = None  # of the document
         self.url = ""  # of the document, after redirects
         self.page_errors: list[str] = []
@@ -23,7 +24,9 @@ class Evidence:
         self.dialogs = self.downloads = self.requests = 0
         self.remote: list[str] = []  # addresses that were asked for over the network
         self.document: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._session = session
+        self._session, self._passage = session, passage
+        self._max_requests = max_requests  # 0: any number
+        self._sent = 0  # over the network
         self._urls: dict[str, str] = {}  # of requests under way
         session.on("Runtime.exceptionThrown", self._exception)
         session.on("Runtime.consoleAPICalled", self._console)
@@ -51,6 +54,7 @@ class Evidence:
             "remote": self.remote,
             "dialogs": self.dialogs,
             "downloads": self.downloads,
+            **({"gate": self._passage.notes()} if self._passage is not None else {}),
         }
 
     def _exception(self, event: dict[str, Any]) -> None:
@@ -71,8 +75,20 @@ class Evidence:
         url = event["request"]["url"]
         if url.startswith(("http:", "https:", "ws:", "wss:")):
             _add(self.remote, url)
+            self._sent += 1
+            if self._sent == self._max_requests:
+                self._block_all()
         if not url.startswith("data:"):
             self._urls[event["requestId"]] = url
+
+    def _block_all(self) -> None:
+        """The page has sent enough: the rest fails, and its picture is taken all the same.
+
+        A proxy does not see how many requests go through one encrypted connection; Chromium does.
+        """
+        _add(self.failed_requests, f"further ones were refused: more than {self._max_requests} requests")
+        answer = self._session.send("Network.setBlockedURLs", {"urls": ["*"]})
+        answer.add_done_callback(lambda found: found.cancelled() or found.exception())
 
     def _response(self, event: dict[str, Any]) -> None:
         response = event["response"]

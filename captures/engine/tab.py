@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from captures.engine.cdp import CdpError, Session
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.evidence import Evidence
+from captures.engine.gate import EVERYTHING, Passage
 from captures.engine.spec import CaptureSpec
 
 T = TypeVar("T")
@@ -19,9 +20,12 @@ CLOSE_LIMIT_S = 3.0
 class Tab:
     """A page in a context of its own, so that nothing of one capture reaches the next."""
 
-    def __init__(self, root: Session, context: str, session: Session, spec: CaptureSpec) -> None:
+    def __init__(
+        self, root: Session, context: str, session: Session, spec: CaptureSpec, passage: Passage | None = None
+    ) -> None:
         self.root, self.context, self.cdp, self.spec = root, context, session, spec
-        self.evidence = Evidence(session)
+        self.passage = passage
+        self.evidence = Evidence(session, passage, spec.max_requests)
         self.workers: dict[str, Session] = {}
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gone.add_done_callback(_look_away)
@@ -93,6 +97,8 @@ class Tab:
         """True when the context is gone within the limit; also when the page is wedged."""
         self.condemn(_lost())
         self.cdp.connection.forget(self.cdp.id)
+        if self.passage is not None:
+            self.passage.close()
         try:
             disposing = self.root.send("Target.disposeBrowserContext", {"browserContextId": self.context})
             await asyncio.wait_for(disposing, CLOSE_LIMIT_S)
@@ -118,13 +124,16 @@ def _look_away(task: asyncio.Future[Any]) -> None:
         task.exception()
 
 
-async def open_tab(root: Session, spec: CaptureSpec, begin_frame: bool) -> Tab:
+async def open_tab(root: Session, spec: CaptureSpec, begin_frame: bool, passage: Passage | None = None) -> Tab:
     """A fresh page in a fresh context. With `begin_frame` it draws only when told to.
 
     BeginFrame's screenshots have the window's size, whatever the device scale factor: there the window gets the
     file's size in pixels, and `scale` enlarges the page into it.
     """
-    context = (await root.send("Target.createBrowserContext", {"disposeOnDetach": True}))["browserContextId"]
+    wishes: dict[str, Any] = {"disposeOnDetach": True}
+    if passage is not None:
+        wishes |= {"proxyServer": passage.server, "proxyBypassList": EVERYTHING}
+    context = (await root.send("Target.createBrowserContext", wishes))["browserContextId"]
     try:
         refusal = root.send("Browser.setDownloadBehavior", {"behavior": "deny", "browserContextId": context})
         width, height = spec.pixel_size if begin_frame else (spec.width, spec.height)
@@ -134,7 +143,7 @@ async def open_tab(root: Session, spec: CaptureSpec, begin_frame: bool) -> Tab:
         target = await root.send("Target.createTarget", wanted)
         attached = await root.send("Target.attachToTarget", {"targetId": target["targetId"], "flatten": True})
         await refusal
-        tab = Tab(root, context, Session(root.connection, attached["sessionId"]), spec)
+        tab = Tab(root, context, Session(root.connection, attached["sessionId"]), spec, passage)
         await tab.prepare(_metrics(spec, begin_frame), begin_frame)
     except BaseException:
         root.send("Target.disposeBrowserContext", {"browserContextId": context}).add_done_callback(_look_away)

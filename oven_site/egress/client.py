@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import os
 import re
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -161,7 +163,7 @@ async def _open(
     async with contextlib.AsyncExitStack() as held:
         held.enter_context(_errors(door))
         await held.enter_async_context(asyncio.timeout(door.total_s))
-        client = await held.enter_async_context(httpx.AsyncClient(timeout=timeout, trust_env=False))
+        client = await held.enter_async_context(httpx.AsyncClient(timeout=timeout, trust_env=False, verify=_tls()))
         content = _content(body, held)
         for _ in range(door.redirects + 1):
             request = await asyncio.to_thread(_pinned, client, method, normalised(url), door, content, headers or {})
@@ -173,6 +175,14 @@ async def _open(
                 return
             url = str(httpx.URL(url).join(location))
         raise FetchError("redirects", f"It redirects more than {door.redirects} times.")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """The certificates to trust: reading them takes longer than most requests."""
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _content(body: bytes | Form | None, held: contextlib.AsyncExitStack) -> dict[str, Any]:

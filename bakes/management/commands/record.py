@@ -11,7 +11,7 @@ from bakes.recording import recording
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureSpec, Progress
-from captures.management.commands.grab import address
+from captures.management.commands.grab import address, origins
 from captures.requests import parse
 from captures.running import browser_options
 from oven_site.contract import BadRequest
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         spec = recording(self._spec(options), sound)
         with (
             tempfile.TemporaryDirectory(prefix="oven-record-") as scratch,
-            EngineHost(browser_options()) as host,
+            EngineHost(browser_options(*origins(options["target"]))) as host,
             tqdm(total=spec.frame_count, unit=" frames", disable=options["quiet"] or None) as bar,
         ):
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from captures.engine.cdp import CdpError
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
+from captures.engine.gate import Passage
 from captures.engine.spec import CaptureSpec, Mode
 from captures.engine.tab import Tab
 
@@ -69,11 +70,13 @@ async def navigate(tab: Tab) -> None:
     try:
         answer = await tab.send("Page.navigate", limit, url=tab.spec.url)
         if "errorText" in answer:
-            raise _navigation_error(answer["errorText"])
+            raise _navigation_error(answer["errorText"], tab.passage)
         if tab.spec.url.startswith("http"):
             await tab.race(asyncio.shield(tab.evidence.document), limit, "opening the page")
     except StepTimeout:
-        raise CaptureError(ErrorCode.UNREACHABLE, f"The page did not answer within {limit:g} s.") from None
+        raise _untold(tab.passage) or CaptureError(
+            ErrorCode.UNREACHABLE, f"The page did not answer within {limit:g} s."
+        ) from None
     except CdpError as error:
         raise CaptureError(ErrorCode.UNREACHABLE, f"The page could not be opened ({error}).") from None
     status = tab.evidence.status
@@ -81,7 +84,16 @@ async def navigate(tab: Tab) -> None:
         raise CaptureError(ErrorCode.HTTP_STATUS, f"The page answered HTTP {status}.")
 
 
-def _navigation_error(text: str) -> CaptureError:
+def _untold(passage: Passage | None) -> CaptureError | None:
+    """What Chromium cannot tell, because it knows only its proxy."""
+    if passage is None or passage.trouble is None:
+        return None
+    if passage.trouble.refused:
+        return CaptureError(ErrorCode.REFUSED, f"This address cannot be opened: {passage.trouble.message}.")
+    return CaptureError(ErrorCode.UNREACHABLE, f"The page could not be opened: {passage.trouble.message}.")
+
+
+def _navigation_error(text: str, passage: Passage | None) -> CaptureError:
     if "ERR_TOO_MANY_REDIRECTS" in text:
         return CaptureError(ErrorCode.REDIRECTS, "The page redirects for ever.")
-    return CaptureError(ErrorCode.UNREACHABLE, f"The page could not be opened ({text}).")
+    return _untold(passage) or CaptureError(ErrorCode.UNREACHABLE, f"The page could not be opened ({text}).")

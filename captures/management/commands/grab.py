@@ -55,7 +55,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         outputs = targets([Path(name) for name in options["output"]], options["format"] or [])
         spec = self._spec(options, [format_ for _, format_ in outputs])
-        with tempfile.TemporaryDirectory(prefix="oven-grab-") as scratch, EngineHost(browser_options()) as host:
+        browser = browser_options(*origins(options["target"]))
+        with tempfile.TemporaryDirectory(prefix="oven-grab-") as scratch, EngineHost(browser) as host:
             bar = tqdm(
                 total=100, unit="%", disable=options["quiet"] or None, bar_format="{desc:<34} {bar} {n:3.0f} %"
             )
@@ -131,6 +132,12 @@ def address(target: str) -> str:
     if path.suffix.lower() in (".html", ".htm", ".svg") and path.is_file():
         return path.resolve().as_uri()
     return ""
+
+
+def origins(target: str) -> list[str]:
+    """What a target opens by being named: its own origin, also on this machine."""
+    parts = urlsplit(address(target))
+    return [f"{parts.scheme}://{parts.netloc}"] if parts.scheme in ("http", "https") else []
 
 
 def _show(bar: Any, progress: Progress) -> None:

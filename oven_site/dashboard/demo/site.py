@@ -114,7 +114,7 @@ def record() -> dict[str, bytes]:
         threading.Thread(target=pieces.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         origin = f"http://127.0.0.1:{pieces.server_port}"
         try:
-            with EngineHost(browser_options()) as host:
+            with EngineHost(browser_options(origin)) as host:
                 return {piece: _recorded(host, origin, piece, Path(scratch)) for piece in RECORDED}
         except CaptureError as error:
             raise NoSite(f"no tape could be recorded: {error.message.rstrip('.')}") from None

@@ -76,6 +76,7 @@ def test_special_ipv4_ranges_are_closed_in_every_wrapping(address: str) -> None:
     wrapped = {
         "mapped": f"::ffff:{address}",
         "compatible": f"::{address}",
+        "translated": f"::ffff:0:{address}",
         "6to4": str(ipaddress.IPv6Address((0x2002 << 112) | (v4 << 80) | 1)),
         "nat64": f"64:ff9b::{address}",
         "local nat64": f"64:ff9b:1::{address}",
