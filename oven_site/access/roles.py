@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 
 # Models that only administrators see.
-GUARDED = {"access.apitoken", "auth.user", "auth.group", "admin.logentry"}
+GUARDED = {"access.apitoken", "access.signin", "access.keyedanswer", "auth.user", "auth.group", "admin.logentry"}
 OPERATED = ("add", "change")  # what operators may do with a job
 
 
