@@ -79,6 +79,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Access",
                 "items": [
                     _item("Tokens", "key", "admin:access_apitoken_changelist"),
+                    _item("Sign-ins", "login", "admin:access_signin_changelist"),
                     _item("Users", "person", "admin:auth_user_changelist"),
                     _item("Queues", "stacks", "admin:django_rq_dashboard_changelist"),
                 ],
