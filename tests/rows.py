@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -16,6 +17,7 @@ from bundles.models import Bundle, CoreBuild
 from captures.models import Card, FrozenPiece, Grab, Keep, Pin, ScreenshotPreset
 from oven_site.access.models import ApiToken
 from oven_site.artifacts.models import Artifact
+from oven_site.egress.models import EgressException
 from oven_site.jobs.models import Attempt, BulkAction
 from oven_site.jobs.states import State
 from oven_site.retention.models import RetentionRule
@@ -57,6 +59,9 @@ def one_of_each(number: int) -> list[Model]:
         ApiToken.objects.create(name=f"token{number}", digest=f"{number}", scopes=["grab"], created_by=user),
         Group.objects.create(name=f"group{number}"),
         *_pictures(number, grab, ended),
+        EgressException.objects.create(
+            pattern=f"10.0.0.{number}", owner=user, reason="a test", expires_at=now + timedelta(days=1)
+        ),
         RetentionRule.objects.update_or_create(kind="grab", defaults={"keep_days": 90})[0],
         LogEntry.objects.create(
             user=user, content_type=kind, object_id=str(grab.pk), object_repr=str(grab), action_flag=CHANGE

@@ -20,6 +20,7 @@ from captures.models import FrozenPiece, Grab, ScreenshotPreset
 from oven_site.access.models import ApiToken
 from oven_site.dashboard.admin import EXPORTS
 from oven_site.dashboard.audit import audit_action
+from oven_site.egress.models import EgressException
 from oven_site.retention.models import RetentionRule
 from tests.rows import one_of_each
 
@@ -43,6 +44,12 @@ FORMS: dict[type[Model], dict[str, Any]] = {
         "position": 9,
     },
     RetentionRule: {"keep_days": 91},
+    EgressException: {
+        "pattern": "10.0.0.9",
+        "reason": "new",
+        "expires_at_0": "2099-01-01",
+        "expires_at_1": "00:00:00",
+    },
     get_user_model(): {"username": "new", "password1": "a long passphrase", "password2": "a long passphrase"},
 }
 
@@ -131,7 +138,7 @@ def written(kind: str) -> list[type[Model]]:
 @pytest.mark.parametrize("model", written("add"), ids=lambda model: model.__name__)
 def test_every_row_that_is_added_is_audited(staff: Any, people: Any, model: type[Model]) -> None:
     before = model._default_manager.count()
-    staff.post(url(model, "add"), FORMS[model])
+    staff.post(url(model, "add"), {**FORMS[model], "owner": people.staff.pk})
     assert model._default_manager.count() == before + 1
     assert [line.action_flag for line in lines(staff, people)] == [ADDITION]
 
