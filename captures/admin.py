@@ -218,7 +218,6 @@ class ScreenshotPresetAdmin(ModelAdmin):
     """Rows of the store screenshots' page; what is added here is captured like the rest."""
 
     list_display = ("label", "name", "width", "height", "density", "category", "position")
-    list_editable = ("position",)
     list_filter = ("category",)
     search_fields = ("name", "label")
     fields = ("label", "name", ("width", "height"), "density", "category", "position")

@@ -17,6 +17,7 @@ import pytest
 from tests.bundles.sse_parser import parse_stream
 from tests.e2e.held_site import HeldSite
 from tests.e2e.stack import Stack, frames, picture
+from tests.pinning_server import PinningServer
 from tests.site_server import Site
 
 SECRET = "shared"
@@ -331,7 +332,11 @@ def served(site: HeldSite, callers: Site, tmp_path_factory: pytest.TempPathFacto
         "OVEN_TAPE_ORIGINS": callers.origin,
         "OVEN_CALLBACK_ORIGINS": callers.origin,
     }
-    with Stack(tmp_path_factory.mktemp("served") / "data", site.origin, workers=2, **env) as stack:
+    data = tmp_path_factory.mktemp("served") / "data"
+    with (
+        PinningServer() as service,
+        Stack(data, site.origin, workers=2, OVEN_PINATA_URL=service.origin, **env) as stack,
+    ):
         yield stack
 
 
