@@ -191,7 +191,7 @@ async def restarted(stack: Stack, cookie: str, options: argparse.Namespace) -> d
     """Web process and queue are killed, the database changes meanwhile: until all pages show it."""
     staff = stack.staff()
     fields = {"piece": "unseen", "width": "64", "height": "64", "skipCache": "1"}
-    waiting = staff.post("/live/grab", data=fields).raise_for_status().json()["job"]["id"]
+    waiting = staff.post("/live/start/grab", data=fields).raise_for_status().json()["job"]["id"]
     async with Swarm(stack.base, cookie, options.readers) as swarm:
         before = truth(stack)
         await until(lambda: swarm.equal(before) == options.readers, 20)

@@ -47,7 +47,7 @@ def read_until(socket: ClientConnection, wanted: Any, limit_s: float) -> dict[st
 
 
 def start(staff: Any, piece: str) -> None:
-    answer = staff.post("/live/grab", data={"piece": piece, "width": "64", "height": "64"})
+    answer = staff.post("/live/start/grab", data={"piece": piece, "width": "64", "height": "64"})
     assert answer.status_code == 200, answer.text
 
 
