@@ -50,6 +50,7 @@ USAGE = {
 
 
 @router.get("/bundle-html", summary="A piece as one HTML file", openapi_extra=BUNDLE)
+@router.get("/pack-html", summary="The same, by its newer name", openapi_extra=BUNDLE, operation_id="pack_html")
 async def bundle_html(request: HttpRequest) -> HttpResponseBase:
     raw = request.GET.dict()
     if raw.get("mode") == "device":

@@ -32,7 +32,7 @@ SEGMENTS = {
     *("icon", "preview", "app-screenshots"),
     *("bake", "bake-status", "bake-complete", "bake-incoming"),
     *("grab-ipfs", "keeps", "ipfs"),
-    *("bundle-html", "bundle-prewarm", "bundle-status", "bundles"),
+    *("bundle-html", "pack-html", "bundle-prewarm", "bundle-status", "bundles"),
     *("live", "ready", "pressure", "metrics"),
     *("kidlisp-og", "kidlisp-og.png", "og-preview", "notepat-og.png", "kidlisp-backdrop", "kidlisp-backdrop.webp"),
 }

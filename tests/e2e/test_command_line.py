@@ -55,9 +55,10 @@ def test_a_piece_is_grabbed_by_its_name_into_the_format_of_the_file_s_ending(she
 
 
 def test_a_kidlisp_piece_keeps_its_dollar(shell: Any, tmp_path: Path, site: HeldSite) -> None:
+    before = site.count("/$roz?density=2&")  # the site serves other files' tests too
     shell("$roz", "-o", "roz.png", "--width", "64", "--height", "64", "--density", "2", "--quiet")
     assert Image.open(tmp_path / "roz.png").size == (128, 128)
-    assert site.count("/$roz?density=2&") == 1
+    assert site.count("/$roz?density=2&") - before == 1
 
 
 def test_an_address_is_grabbed_with_a_format_of_its_own(shell: Any, tmp_path: Path, site: HeldSite) -> None:

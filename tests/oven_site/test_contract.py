@@ -43,6 +43,7 @@ ROUTES = {
     ("POST", "/bake-status"): ("/bake-status", 400),
     ("POST", "/bake-complete"): ("/bake-complete", 400),
     ("GET", "/bundle-html"): ("/bundle-html", 400),
+    ("GET", "/pack-html"): ("/pack-html", 400),
     ("GET", "/bundles/{bundle_id}"): ("/bundles/none-12345678", 404),
     ("POST", "/bundle-prewarm"): ("/bundle-prewarm", 401),
     ("GET", "/bundle-status"): ("/bundle-status", 200),
