@@ -91,5 +91,5 @@ function said(shot) {
   if (!shot.imageUrl) return "";
   const size = shot.bytes < 1e6 ? `${Math.round(shot.bytes / 1e3)} kB` : `${(shot.bytes / 1e6).toFixed(1)} MB`;
   const large = shot.bytes > 8 * 1024 * 1024 ? ", more than stores take" : "";
-  return `${size}${large} · ${new Date(shot.capturedAt).toLocaleString()}`;
+  return `${size}${large} · ${new Date(shot.capturedAt).toLocaleString("en-GB")}`;
 }
