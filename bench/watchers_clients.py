@@ -51,6 +51,7 @@ class Reader:
     deaf_until: float = 0.0
     hellos: int = 0
     looking: asyncio.Task[None] | None = None
+    look_again: bool = False  # something was missed while it looked
 
     async def follow(self) -> None:
         delay = FIRST_DELAY_S
@@ -76,7 +77,7 @@ class Reader:
             self.hellos += 1
             self.connected = True
             self.seq = message["seq"]
-            self.look()
+            self.take_hello(message)
             return
         if message["events"]:
             self.messages.append(now)
@@ -85,6 +86,12 @@ class Reader:
         if message.get("after", self.seq) > self.seq:
             self.look()
         self.seq = message["seq"]
+
+    def take_hello(self, message: dict[str, Any]) -> None:
+        if message.get("state"):
+            self.take_state(message["state"])
+        else:
+            self.look()
 
     def take_event(self, event: dict[str, Any], now: float) -> None:
         job = event.get("job")
@@ -96,7 +103,8 @@ class Reader:
             self.waits_ms.append(now * 1000 - event.get("committed", event["at"]))
 
     def look(self) -> None:
-        if self.looking is None or self.looking.done():
+        self.look_again = self.looking is not None and not self.looking.done()
+        if not self.look_again:
             self.looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
@@ -111,7 +119,8 @@ class Reader:
                 await asyncio.sleep(0.5)
         self.site.fetches += 1
         self.take_state(read(answer.text))
-        if seq > self.seq:
+        if seq > self.seq or self.look_again:
+            self.looking = None
             self.look()
 
     def take_state(self, state: dict[str, Any]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
 from django.urls import reverse
 
 from bakes import jobs as bakes
@@ -43,10 +45,10 @@ def may(user: Any, verb: str, kind: Kind) -> bool:
 
 def boot(user: Any) -> dict[str, Any]:
     """What the page's script is given to start with."""
-    kinds = shown_kinds()
+    kinds, public = shown_kinds(), not is_watcher(user)
     return {
-        "state": current(),
-        "public": not is_watcher(user),
+        "state": json.loads(snapshot.page(public)),
+        "public": public,
         "may": rights(user),
         "kinds": [_choice(kind.name, kind.model._meta.verbose_name) for kind in kinds],
         "states": [_choice(state, state.label) for state in State],
@@ -126,6 +128,14 @@ def known_sources(kinds: list[Kind]) -> list[str]:
     for kind in kinds:
         found |= set(kind.model._default_manager.order_by("-id").values_list("source", flat=True)[:200])
     return sorted(source for source in found if re.fullmatch(r"[\w.-]+", source))
+
+
+def written(public: bool) -> str:
+    """The state as JSON; the public is told nothing of people and machines."""
+    state = current()
+    if public:
+        state |= {"bulks": [], "vitals": {**state["vitals"], "workers": []}}
+    return json.dumps(state, cls=DjangoJSONEncoder)
 
 
 def current() -> dict[str, Any]:

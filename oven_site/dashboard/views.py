@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.views import redirect_to_login
-from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -82,11 +80,7 @@ def live(request: HttpRequest) -> HttpResponse:
 @watched
 def state(request: HttpRequest) -> HttpResponse:
     """Made once for all who ask at the same time: after a restart every open page does."""
-    return HttpResponse(snapshot.shared("live-state", _written_state), content_type="application/json")
-
-
-def _written_state() -> bytes:
-    return json.dumps(page.current(), cls=DjangoJSONEncoder).encode()
+    return HttpResponse(snapshot.page(public=not is_watcher(request.user)), content_type="application/json")
 
 
 @require_GET

@@ -196,9 +196,16 @@ class LiveAudience(Audience):
         self._progress: dict[str, dict[str, Any]] = {}
         self._others: list[dict[str, Any]] = []
         self._seq: int | None = None  # the last number told; none: nothing gathered since the hello
+        self._hello = Newest(self._whole)
 
     async def first(self) -> str:
-        return written({"type": "hello", "seq": self._told_seq, "version": snapshot.version()})
+        return await self._hello.get()
+
+    async def _whole(self) -> str:
+        """With the state: after a restart all pages come at once, and none of them has to ask for it by itself."""
+        head = written({"type": "hello", "seq": self._told_seq, "version": snapshot.version()})
+        state = await sync_to_async(snapshot.page)(self._shown is not None)
+        return f'{head[:-1]}, "state": {state}}}'
 
     @property
     def _told_seq(self) -> int:

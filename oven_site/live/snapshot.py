@@ -17,6 +17,7 @@ T = TypeVar("T")
 STARTED = time.time()
 _providers: dict[str, Callable[..., dict[str, Any]]] = {}
 _frozen: list[Callable[[], list[dict[str, Any]]]] = []
+_page: list[Callable[[bool], str]] = []
 _slots: dict[str, _Slot] = {}
 
 
@@ -27,6 +28,16 @@ def provide(name: str, parts: Callable[..., dict[str, Any]]) -> None:
 
 def provide_frozen(listed: Callable[[], list[dict[str, Any]]]) -> None:
     _frozen.append(listed)
+
+
+def provide_page(written: Callable[[bool], str]) -> None:
+    """Who draws the live page says what its state is, as JSON: `written(public)`, public for whoever is not staff."""
+    _page[:] = [written]
+
+
+def page(public: bool) -> str:
+    """The live page's state as JSON, made once for all who ask at the same time; "null" when there is no page."""
+    return shared(f"page {public}", lambda: _page[0](public)) if _page else "null"
 
 
 def version() -> str:

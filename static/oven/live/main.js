@@ -26,6 +26,7 @@ const NET_MS = 15_000; // a look at the whole state while something runs, whatev
 const IDLE_NET_MS = 60_000;
 const GAP_MS = 1000; // between two looks because of a gap
 const NEWS_MS = 2000; // the same because of something that the events do not tell
+const PUSHED_MS = 2000; // a state that comes by itself may be older than what a button has just answered
 const RELOADED = "oven.reloaded";
 
 const boot = JSON.parse(byId("boot").textContent);
@@ -93,13 +94,17 @@ function takeState(state, asked) {
 
 // --- the websocket ---
 
-function hello({ version }) {
+function hello({ version, state }) {
   if (version !== boot.state.version && mayReload(version)) {
     start.keep();
     location.reload();
     return;
   }
-  refetch();
+  if (!state) return refetch();
+  clearTimeout(timer);
+  timer = timerAt = 0;
+  looked = performance.now();
+  takeState(state, looked - PUSHED_MS);
 }
 
 /** Once for a version: two servers that differ must not send the page in circles. */

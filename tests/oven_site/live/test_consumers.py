@@ -12,7 +12,10 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 
 from oven_site.asgi import application
-from oven_site.jobs import lifecycle
+from oven_site.health import presence
+from oven_site.jobs import bulk, lifecycle
+from oven_site.jobs.finding import Filter
+from oven_site.jobs.states import BulkVerb
 from oven_site.live import events, progress, publisher, rights, snapshot
 from tests.oven_site.live.sockets import cookie_of, messages, socket, states
 from tests.support import awaited
@@ -143,7 +146,31 @@ async def test_the_live_page_says_hello_with_the_sequence(people: Any, valkey: A
     publisher.flush()
     async with socket("/ws/live", await cookie_of(people.staff)) as reader:
         first = await reader.receive_json_from(5)
-    assert first == {"type": "hello", "seq": 2, "version": settings.VERSION}
+    assert (first["type"], first["seq"], first["version"]) == ("hello", 2, settings.VERSION)
+    assert [entry["msg"] for entry in first["state"]["log"]] == ["two", "one"]
+
+
+@awaited
+async def test_the_public_is_told_nothing_of_people_and_machines(
+    people: Any, valkey: Any, grab: Any, settings: Any
+) -> None:
+    settings.OVEN_PUBLIC_LIVE = True
+
+    def act() -> None:
+        grab()
+        targets = bulk.find(BulkVerb.CANCEL, Filter(), [], lambda kind: True)
+        bulk.start(BulkVerb.CANCEL, targets, user=people.operator)
+
+    await sync_to_async(act)()
+    with presence.shown("here:1:1", ["capture.now"]):
+        async with socket("/ws/live", await cookie_of(people.staff)) as reader:
+            own = (await reader.receive_json_from(5))["state"]
+        async with socket("/ws/live") as reader:
+            public = (await reader.receive_json_from(5))["state"]
+    assert own["vitals"]["workers"]
+    assert own["bulks"][0]["by"] == "operator"
+    assert (public["bulks"], public["vitals"]["workers"]) == ([], [])
+    assert public["waiting"] == own["waiting"]
 
 
 @pytest.mark.parametrize("who", ["nobody", "outsider", "retired"])
