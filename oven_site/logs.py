@@ -13,12 +13,12 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from django.http import HttpRequest
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
-
     from oven_site.jobs.models import Job
 
+REQUEST_ID = "oven.request_id"  # in a request's META
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 
 
@@ -28,6 +28,15 @@ def _add_user(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappin
     user = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
     if user is not None and user.pk is not None:
         event.setdefault("user_id", user.pk)
+    return event
+
+
+def _of_its_request(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Django's own lines on an answer are written when the request is over: they carry it along."""
+    request = event.pop("request", None)
+    if isinstance(request, HttpRequest):
+        event.setdefault("request_id", request.META.get(REQUEST_ID, ""))
+        event["method"], event["path"] = request.method, request.path
     return event
 
 
@@ -52,14 +61,18 @@ def logging_config(format_: str, level: str) -> dict[str, Any]:
             "structured": {
                 "()": structlog.stdlib.ProcessorFormatter,
                 "processor": renderer,
-                "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder(), structlog.processors.format_exc_info],
+                "foreign_pre_chain": [
+                    *_SHARED,
+                    structlog.stdlib.ExtraAdder(),
+                    _of_its_request,
+                    structlog.processors.format_exc_info,
+                ],
             }
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
             **{name: {"level": level} for name in OURS},
-            "django_structlog": {"level": "ERROR"},
             "rq": {"level": "WARNING"},
         },
     }
@@ -82,10 +95,12 @@ structlog.configure(
 
 
 @contextlib.contextmanager
-def of_request(request: HttpRequest) -> Iterator[None]:
+def of_request(request: HttpRequest, request_id: str) -> Iterator[None]:
+    request.META[REQUEST_ID] = request_id
     token = _request.set(request)
     try:
-        yield
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            yield
     finally:
         _request.reset(token)
 

@@ -70,6 +70,17 @@ def test_every_line_of_a_request_carries_its_id_and_the_answer_too(lines: Lines,
 
 
 @pytest.mark.django_db
+def test_djangos_own_line_on_an_answer_carries_it_too(lines: Lines, valkey: Any) -> None:
+    answer = request("GET", "/status/unknown")
+    line = lines.of("Not Found: /status/unknown")
+    assert (line["request_id"], line["method"], line["path"]) == (
+        answer.headers["X-Request-ID"],
+        "GET",
+        "/status/unknown",
+    )
+
+
+@pytest.mark.django_db
 def test_the_user_is_on_the_line(lines: Lines, talking: None, people: Any, valkey: Any) -> None:
     request("GET", "/status", user=people.staff)
     assert lines.of("asked")["user_id"] == people.staff.pk
