@@ -47,7 +47,7 @@ class DirectMiddleware:
         response: Any = moved or await self._view(request)
         self._frames.process_response(request, response)
         self._security.process_response(request, response)
-        return cast(HttpResponseBase, self._common.process_response(request, response))
+        return self._common.process_response(request, response)
 
 
 def is_direct(request: HttpRequest) -> bool:
