@@ -32,6 +32,7 @@ from oven_site.access.callers import Caller, caller_of
 from oven_site.access.models import Scope
 from oven_site.artifacts.stores import stream
 from oven_site.contract import BadRequest, error
+from oven_site.dashboard.audit import audited
 from oven_site.jobs.states import State
 from oven_site.jobs.waiting import wait_ended
 
@@ -214,6 +215,7 @@ async def prewarm(request: HttpRequest) -> HttpResponseBase:
     caller.require(Scope.BUNDLE)
     started = timezone.now()
     build = await sync_to_async(jobs.build_core)(source="prewarm", user=caller.user)
+    await audited(caller, build, "asked for by the API")
     ended = await wait_ended(build, settings.OVEN_BUNDLE_WAIT_S)
     if ended is None:
         return error(504, "The runtime is still being packed; it goes on.", jobId=build.public_id)
