@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from captures.engine.host import EngineHost
 from captures.engine.process import Family
 from captures.engine.spec import CaptureResult, CaptureSpec, Format
 from captures.engine.watchdog import held, watch
+from tests.engine import filtered as filtering
 from tests.engine import ordinary_user
 from tests.piece_server import PieceServer
 
@@ -54,6 +57,65 @@ def test_the_sandbox_is_off_for_root_and_for_whoever_says_so(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
     assert ("--no-sandbox" not in BrowserOptions(sandbox=setting).flags(True)) is on
+
+
+# --- the profile for containers, the unit for systemd ---------------------------------------------------------------
+
+EXAMPLES = ordinary_user.ROOT / "docs" / "examples"
+PROFILE = EXAMPLES / "seccomp.json"
+FORBIDDEN = """
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+def tried(call, *arguments):
+    return errno.errorcode.get(ctypes.get_errno(), "") if getattr(libc, call)(*arguments) < 0 else "done"
+print(tried("mount", b"none", b"/", None, 0, None), tried("ptrace", 16, 1, 0, 0), tried("unshare", 0x20000),
+      tried("setns", 0, 0), tried("socket", 40, 1, 0), tried("syscall", 425, 8, 0))
+"""
+
+
+def filtered(profile: Path) -> list[str]:
+    return [sys.executable, str(Path(filtering.__file__)), str(profile)]
+
+
+@pytest.fixture
+def _has_seccomp() -> None:
+    if not filtering.NAME or not ordinary_user.command():
+        pytest.skip("no libseccomp, or no ordinary user with namespaces of their own")
+
+
+@pytest.mark.usefixtures("_has_seccomp")
+def test_the_profile_for_containers_lets_the_sandbox_be_on() -> None:
+    found = ordinary_user.box_of_a_page(*filtered(PROFILE))
+    assert (found["seccomp"], found["namespaces"]) == (2, ["user", "pid", "net"])
+
+
+@pytest.mark.usefixtures("_has_seccomp")
+def test_without_namespaces_a_browser_says_what_it_needs(tmp_path: Path) -> None:
+    profile = json.loads(PROFILE.read_text())
+    for entry in profile["syscalls"]:
+        if entry["names"] in (["clone"], ["unshare"]):
+            entry["args"][0]["value"] = 0x7E020080  # of all kinds, as by Docker's own profile
+    (tmp_path / "strict.json").write_text(json.dumps(profile))
+    with pytest.raises(AssertionError, match="needs user namespaces"):
+        ordinary_user.box_of_a_page(*filtered(tmp_path / "strict.json"))
+
+
+@pytest.mark.usefixtures("_has_seccomp")
+def test_the_profile_for_containers_forbids_what_leads_out_of_one() -> None:
+    words = [*filtered(PROFILE), *ordinary_user.command(), "-c", FORBIDDEN]
+    done = subprocess.run(words, cwd="/", env=ordinary_user.environment(), capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["EPERM"] * 6
+
+
+def test_the_unit_is_what_systemd_understands(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd here")
+    unit = tmp_path / "oven.service"
+    unit.write_text((EXAMPLES / "oven.service").read_text().replace("/opt/oven/.venv/bin/python", sys.executable))
+    checked = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    rated = ["systemd-analyze", "security", "--offline=true", "--threshold=25", unit]  # 2.5 of 10
+    assert subprocess.run(rated, capture_output=True, check=False).returncode == 0
 
 
 # --- the kernel's bounds --------------------------------------------------------------------------------------------
