@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "oven_site.egress",
     "oven_site.health",
     "oven_site.retention",
+    "oven_site.backup",
     "oven_site.dashboard",
     "captures",
     "bakes",
