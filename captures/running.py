@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from captures import naming
+from captures.engine.box import Bounds
 from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import BrowserFacts, EngineHost
@@ -26,6 +27,8 @@ from oven_site.jobs.execution import Execution
 from oven_site.live import events
 
 log = logging.getLogger(__name__)
+SANDBOX = {"auto": None, "on": True, "off": False}
+WHY_OFF = {"auto": "this worker runs as root", "off": "OVEN_CHROMIUM_SANDBOX says so"}
 _host: EngineHost | None = None
 
 
@@ -46,6 +49,9 @@ def browser_options(*named: str) -> BrowserOptions:
         recycle_age_s=settings.OVEN_RECYCLE_AGE_S,
         recycle_memory_mb=settings.OVEN_RECYCLE_MEMORY_MB,
         profiles=str(Path(settings.OVEN_DATA) / "browsers"),
+        sandbox=SANDBOX[settings.OVEN_CHROMIUM_SANDBOX],
+        page_processes=settings.OVEN_PAGE_MAX_PROCESSES,
+        bounds=Bounds(data_mb=2048 + 2 * settings.OVEN_PAGE_MEMORY_MB),
     )
 
 
@@ -63,6 +69,8 @@ def limits() -> Limits:
 
 def warm_up() -> None:
     """Starts the browser before the first job. A failure is left to the first job to report."""
+    if not engine().engine.options.sandboxed:
+        log.warning("Chromium's sandbox is off: %s", WHY_OFF[settings.OVEN_CHROMIUM_SANDBOX])
     try:
         engine().warm_up()
     except CaptureError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from environ import FileAwareEnv
 
@@ -63,6 +64,7 @@ INSTALLED_APPS = [
     "oven_site.egress",
     "oven_site.health",
     "oven_site.retention",
+    "oven_site.backup",
     "oven_site.dashboard",
     "captures",
     "bakes",
@@ -210,10 +212,14 @@ OVEN_BLOCKED_URLS = env.list(
     default=["*google-analytics.com*", "*googletagmanager.com*", "*oven.aesthetic.computer*"],
 )
 OVEN_CHROMIUM = env.str("OVEN_CHROMIUM", default="")
+OVEN_CHROMIUM_SANDBOX = env.str("OVEN_CHROMIUM_SANDBOX", default="auto")  # auto: on unless root
+if OVEN_CHROMIUM_SANDBOX not in ("auto", "on", "off"):
+    raise ImproperlyConfigured("OVEN_CHROMIUM_SANDBOX is auto, on or off.")
 OVEN_RECYCLE_GRABS = env.int("OVEN_RECYCLE_GRABS", default=200)
 OVEN_RECYCLE_AGE_S = env.float("OVEN_RECYCLE_AGE_S", default=3600.0)
 OVEN_RECYCLE_MEMORY_MB = env.int("OVEN_RECYCLE_MEMORY_MB", default=700)
 OVEN_PAGE_MEMORY_MB = env.int("OVEN_PAGE_MEMORY_MB", default=1024)
+OVEN_PAGE_MAX_PROCESSES = env.int("OVEN_PAGE_MAX_PROCESSES", default=24)
 OVEN_CAPTURE_LIMIT_S = env.float("OVEN_CAPTURE_LIMIT_S", default=60.0)
 OVEN_STEP_LIMIT_S = env.float("OVEN_STEP_LIMIT_S", default=8.0)
 OVEN_WAIT_S = env.float("OVEN_WAIT_S", default=90.0)  # a request waits this long for its grab

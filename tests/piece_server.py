@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 import select
+import struct
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -101,6 +104,9 @@ class TestPieceHandler(PieceHandler):
     def drop(self, query: Query) -> None:
         self.close_connection = True
 
+    def bomb(self, query: Query) -> None:
+        self.send_body(bomb(), "image/png")
+
     def attachment(self, query: Query) -> None:
         headers = {"Content-Disposition": 'attachment; filename="bad.bin"'}
         self.send_body(bytes(4096), "application/octet-stream", headers=headers)
@@ -113,6 +119,20 @@ class TestPieceHandler(PieceHandler):
         return not readable
 
 
+@cache
+def bomb(side: int = 16_000) -> bytes:
+    """A picture of some kilobytes that unpacks to a gigabyte."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packer = zlib.compressobj(1)
+    row = bytes(1 + (side + 7) // 8)
+    data = b"".join(packer.compress(row * 500) for _ in range(side // 500)) + packer.flush()
+    head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
 ROUTES: dict[str, Callable[[TestPieceHandler, Query], None]] = {
     "bad-redirect": TestPieceHandler.redirect,
     "bad-404": lambda handler, query: handler.fail(404),
@@ -123,6 +143,7 @@ ROUTES: dict[str, Callable[[TestPieceHandler, Query], None]] = {
     "bad-stuck.png": TestPieceHandler.hang,
     "bad-stuck.js": TestPieceHandler.hang,
     "bad-download.bin": TestPieceHandler.attachment,
+    "bad-bomb.png": TestPieceHandler.bomb,
 }
 
 

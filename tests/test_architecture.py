@@ -29,6 +29,7 @@ STARTS_PROCESSES = {
     "bundles/engine",  # Node and git
     "oven_site/supervisor",
     "oven_site/embedded.py",  # the queue
+    "oven_site/backup/databases.py",  # PostgreSQL's own programs
 }
 NETWORK = {
     "_socket",

@@ -18,6 +18,7 @@ from captures.engine.tab import Tab, open_tab
 START_LIMIT_S = 20.0
 CLOSE_LIMIT_S = 3.0
 OPEN_LIMIT_S = 10.0
+SANDBOX_ADVICE = "Its sandbox is on, which needs user namespaces: does this machine allow them?"
 
 
 def can_begin_frame(options: BrowserOptions) -> bool:
@@ -40,7 +41,7 @@ class WarmBrowser:
         """Raises CaptureError NO_BROWSER or BROWSER_LOST."""
         executable = find_any_browser(options.executable)
         try:
-            process = await Process.start(executable, options.flags(begin_frame), options.profiles)
+            process = await Process.start(executable, options.flags(begin_frame), options.profiles, options.bounds)
         except OSError as error:
             raise CaptureError(ErrorCode.NO_BROWSER, f"Chromium did not start: {error.strerror}.") from None
         browser = cls(process, options, begin_frame)
@@ -49,6 +50,8 @@ class WarmBrowser:
         except (CdpError, TimeoutError) as error:
             await process.end()
             reason = str(error) or f"no answer within {START_LIMIT_S:g} s"
+            if options.sandboxed:
+                reason += f" {SANDBOX_ADVICE}"
             raise CaptureError(ErrorCode.BROWSER_LOST, f"Chromium did not start: {reason}") from None
         except BaseException:
             await process.end()
@@ -93,17 +96,15 @@ class WarmBrowser:
                 passage.close()
             raise
 
-    async def page_pids(self) -> list[int]:
-        """Process ids of the pages now open. Raises CdpError."""
-        info = await self.root.send("SystemInfo.getProcessInfo")
-        return [int(p["id"]) for p in info["processInfo"] if p["type"] == "renderer"]
-
     def memory_mb(self) -> int:
         """Proportional set size of the whole process tree."""
         return sum(_pss(process) for process in self.process.tree()) >> 20
 
     async def close(self) -> None:
-        """Ends it: nicely within a limit, else by force. Nothing of it is left afterwards."""
+        """Ends it: nicely within a limit, else (or when it misbehaved) by force. Nothing of it is left afterwards."""
+        if self.suspect:
+            await self.process.end()
+            return
         with contextlib.suppress(CdpError, TimeoutError):
             closing = self.root.send("Browser.close")
             await asyncio.wait_for(closing, CLOSE_LIMIT_S)

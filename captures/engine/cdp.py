@@ -13,6 +13,9 @@ from typing import Any
 
 F_SETPIPE_SZ = 1031
 PIPE_BYTES = 1 << 20  # a screenshot fits in one piece
+LARGEST_ANSWER = 192 << 20  # bytes; above any screenshot that is asked for
+LARGEST_EVENT = 4 << 20  # pages can make them as long as they like: what is longer is not looked at
+EVENT = b'{"method"'
 
 Handler = Callable[[dict[str, Any]], None]
 
@@ -27,6 +30,7 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._buffer = bytearray()
+        self._skipping = False  # the rest of a message that is too long
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._handlers: dict[tuple[str, str], list[Handler]] = defaultdict(list)
         self._next = 0
@@ -72,13 +76,22 @@ class Connection(asyncio.Protocol):
                 transport.close()
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if b"\0" not in data:
+        *ends, rest = data.split(b"\0")
+        for end in ends:
+            self._take(end)
+            message, self._buffer = self._buffer, bytearray()
+            if message and not self._skipping:
+                self._dispatch(json.loads(message))
+            self._skipping = False
+        self._take(rest)
+
+    def _take(self, part: bytes) -> None:
+        """A part of a message. Nothing of one that is too long is kept: it must not take our memory."""
+        if self._skipping:
             return
-        *messages, rest = self._buffer.split(b"\0")
-        self._buffer = bytearray(rest)
-        for message in messages:
-            self._dispatch(json.loads(message))
+        self._buffer += part
+        if len(self._buffer) > (LARGEST_EVENT if self._buffer.startswith(EVENT) else LARGEST_ANSWER):
+            self._buffer, self._skipping = bytearray(), True
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.lost.done():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from captures.engine import gate
+from captures.engine.box import Bounds
 from captures.engine.errors import CaptureError, ErrorCode
 
 # The package's wrapper script does not exec: killing it would leave the browser running, so call the binary.
@@ -71,6 +72,8 @@ class BrowserOptions:
     recycle_grabs: int = 200
     recycle_age_s: float = 3600.0
     recycle_memory_mb: int = 700
+    page_processes: int = 24  # of one page: frames of other sites have their own
+    bounds: Bounds = field(default_factory=Bounds)
     proxy: str = ""  # every request goes through it when set
     gate: gate.Gate | None = None  # instead: each page gets a proxy of its own, and the browser itself none
     profiles: str = ""  # directory for profiles; empty: the temporary directory

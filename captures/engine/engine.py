@@ -17,7 +17,7 @@ from captures.engine.pace import PACERS, Pacer
 from captures.engine.run import Run
 from captures.engine.spec import CaptureResult, CaptureSpec, Mode, OnProgress, Progress
 from captures.engine.tab import Tab
-from captures.engine.watchdog import watch_memory
+from captures.engine.watchdog import watch
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Engine:
         browser = await self._browser(begin_frame)
         tab = await browser.open(spec)
         opened = time.monotonic()
-        watch = asyncio.create_task(watch_memory(browser, tab))
+        watching = asyncio.create_task(watch(browser, tab))
         try:
             yield tab, opened
         except BaseException:
@@ -111,12 +111,14 @@ class Engine:
         else:
             self._leaving = asyncio.create_task(self._leave(browser, tab))
         finally:
-            watch.cancel()
+            watching.cancel()
 
-    @staticmethod
-    async def _leave(browser: WarmBrowser, tab: Tab) -> None:
+    async def _leave(self, browser: WarmBrowser, tab: Tab) -> None:
+        """A browser that misbehaved goes at once: until the next capture it would hold what it has taken."""
         if not await tab.close():
             browser.suspect = True
+        if browser.suspect and browser is self._warm:
+            await self._retire("misbehaved")
 
     async def _left(self) -> None:
         """Waits for the last page to be gone: there is never more than one."""

@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     HUNG = "hung"
     CRASHED = "crashed"
     MEMORY = "memory"
+    PROCESSES = "processes"
     TIMEOUT = "timeout"
     BROWSER_LOST = "browser_lost"
     NO_BROWSER = "no_browser"

@@ -10,6 +10,7 @@ from captures.engine.gate import Passage
 
 MAX_ENTRIES = 50
 MAX_TEXT = 500
+MAX_URL = 2000
 
 
 class Evidence:
@@ -79,7 +80,7 @@ class Evidence:
             if self._sent == self._max_requests:
                 self._block_all()
         if not url.startswith("data:"):
-            self._urls[event["requestId"]] = url
+            self._urls[event["requestId"]] = url[:MAX_TEXT]
 
     def _block_all(self) -> None:
         """The page has sent enough: the rest fails, and its picture is taken all the same.
@@ -93,7 +94,7 @@ class Evidence:
     def _response(self, event: dict[str, Any]) -> None:
         response = event["response"]
         if event["type"] == "Document" and self.status is None:
-            self.status, self.url = response["status"], response["url"]
+            self.status, self.url = response["status"], response["url"][:MAX_URL]
             if not self.document.done():
                 self.document.set_result(None)
         if response["status"] >= 400:

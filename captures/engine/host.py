@@ -55,11 +55,12 @@ class Work(Future[T]):
 
 @dataclass(frozen=True, slots=True)
 class BrowserFacts:
-    """The engine's browser: process id, age in seconds (None while there is none), and how many went before it."""
+    """The engine's browser: process id and age in seconds (None while there is none), how many went before it."""
 
     pid: int | None
     age_s: float | None
     restarts: int
+    sandboxed: bool
 
 
 class EngineHost:
@@ -81,10 +82,10 @@ class EngineHost:
 
     def facts(self) -> BrowserFacts:
         """From any thread."""
-        browser = self.engine.browser
+        browser, sandboxed = self.engine.browser, self.engine.options.sandboxed
         if browser is None:
-            return BrowserFacts(None, None, self.engine.restarts)
-        return BrowserFacts(browser.pid, time.monotonic() - browser.started, self.engine.restarts)
+            return BrowserFacts(None, None, self.engine.restarts, sandboxed)
+        return BrowserFacts(browser.pid, time.monotonic() - browser.started, self.engine.restarts, sandboxed)
 
     def close(self) -> None:
         if self._loop.is_closed():

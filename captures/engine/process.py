@@ -4,44 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
-import shutil
 import signal
-import tempfile
-from pathlib import Path
+from dataclasses import dataclass
 
 import psutil
 
+from captures.engine.box import Bounds, Profile
 from captures.engine.cdp import Connection
 
 HIGH_FD = 20  # out of the way of the two numbers that Chromium expects its pipe at
 GONE_LIMIT_S = 3.0
+RENDERER = "--type=renderer"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Process ids of one browser: those that run pages, and the others, of which `root` is the browser itself."""
+
+    root: int
+    pages: list[int]
+    others: list[int]
 
 
 class Process:
     """A running Chromium with its profile directory. Ends by itself when our end of the pipe is closed."""
 
-    def __init__(self, pid: int, connection: Connection, profile: Path) -> None:
+    def __init__(self, pid: int, connection: Connection, profile: Profile) -> None:
         self.pid, self.connection, self.profile = pid, connection, profile
 
     @classmethod
-    async def start(cls, executable: str, flags: list[str], profiles: str) -> Process:
+    async def start(cls, executable: str, flags: list[str], profiles: str, bounds: Bounds) -> Process:
         """Raises OSError when the program cannot be started."""
-        profile = make_profile(profiles)
+        if not os.access(executable, os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        profile = Profile.make(profiles)
         to_browser, from_us = _pipe()
         to_us, from_browser = _pipe()
         arguments = [
             executable,
             *flags,
-            f"--user-data-dir={profile}",
+            f"--user-data-dir={profile.path}",
             "--remote-debugging-pipe",
             "--no-startup-window",
         ]
         try:
-            pid = _spawn(arguments, to_browser, from_browser)
+            pid = _spawn(bounds.around(arguments), to_browser, from_browser)
         except OSError:
-            shutil.rmtree(profile, ignore_errors=True)
+            profile.remove()
             raise
         finally:
             os.close(to_browser)
@@ -55,6 +67,12 @@ class Process:
         except psutil.Error:
             return []
 
+    def family(self) -> Family:
+        """As it is now. Takes some milliseconds: for a thread."""
+        tree = self.tree()
+        pages = [process.pid for process in tree if _runs_pages(process)]
+        return Family(self.pid, pages, [process.pid for process in tree if process.pid not in pages])
+
     async def end(self) -> None:
         """Kills what is left of the tree, reaps it, and removes the profile."""
         tree = self.tree()
@@ -65,7 +83,7 @@ class Process:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         await self._reap()
-        shutil.rmtree(self.profile, ignore_errors=True)
+        self.profile.remove()
 
     async def _reap(self) -> None:
         for _ in range(int(GONE_LIMIT_S / 0.02)):
@@ -74,23 +92,19 @@ class Process:
             await asyncio.sleep(0.02)
 
 
+def _runs_pages(process: psutil.Process) -> bool:
+    try:
+        return RENDERER in process.cmdline()
+    except psutil.Error:
+        return False
+
+
 def _ended(pid: int) -> bool:
     """Whether our child has ended; takes its exit status, so that no zombie stays."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
         return True
-
-
-def make_profile(root: str) -> Path:
-    """A fresh profile directory named after this process; those of dead processes are removed on the way."""
-    home = Path(root or tempfile.gettempdir())
-    home.mkdir(parents=True, exist_ok=True)
-    for old in home.glob("oven-browser-*-*"):
-        pid = old.name.split("-")[2]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"oven-browser-{os.getpid()}-", dir=home))
 
 
 def _pipe() -> tuple[int, int]:

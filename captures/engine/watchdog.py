@@ -1,4 +1,8 @@
-"""Watches the memory of the page being captured, and kills the page before it takes the machine with it."""
+"""Watches what the page being captured takes, and ends it before it takes the machine with it.
+
+A page lives in more than its own process: what WebGL holds is in the GPU process, what it stores or says in the
+browser's. All of them are counted, the shared ones by how much they have grown since the page was opened.
+"""
 
 from __future__ import annotations
 
@@ -9,38 +13,57 @@ import signal
 from pathlib import Path
 
 from captures.engine.browser import WarmBrowser
-from captures.engine.cdp import CdpError
 from captures.engine.errors import CaptureError, ErrorCode
+from captures.engine.process import Family
 from captures.engine.tab import Tab
 
-LOOK_EVERY_S = 0.2
-RENEW_EVERY = 5  # looks, after which new processes of the page are searched for
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+LOOK_EVERY_S = 0.1
+RENEW_EVERY = 5  # looks, after which new processes are searched for
+PROGRAM_BYTES = 96 << 20  # of the program's own files, which every process maps; more than that are the page's
 
 
-async def watch_memory(browser: WarmBrowser, tab: Tab) -> None:
-    """Runs until cancelled. Condemns the tab with MEMORY and kills its process once it is above its limit."""
-    limit = tab.spec.memory_limit_mb << 20
-    pids: list[int] = []
+async def watch(browser: WarmBrowser, tab: Tab) -> None:
+    """Runs until cancelled. Condemns the tab with MEMORY or PROCESSES and kills it, once it takes too much."""
+    family = await asyncio.to_thread(browser.process.family)
+    before = {pid: held(pid) for pid in family.others}
     look = 0
     while True:
-        if look % RENEW_EVERY == 0 or not pids:
-            with contextlib.suppress(CdpError):
-                pids = await browser.page_pids()
+        if look % RENEW_EVERY == 0:
+            family = await asyncio.to_thread(browser.process.family)
         look += 1
-        fat = next((pid for pid in pids if resident(pid) > limit), None)
-        if fat is not None:
-            used = resident(fat) >> 20
-            tab.condemn(CaptureError(ErrorCode.MEMORY, f"The page used {used} MB of at most {limit >> 20} MB."))
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(fat, signal.SIGKILL)
+        if doom := _doom(browser, tab, family, before):
+            tab.condemn(doom)
+            browser.suspect = True  # what the page holds in the others ends with them
+            _kill(family)
             return
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-def resident(pid: int) -> int:
-    """Bytes of memory held by a process; 0 when it is gone."""
+def _doom(browser: WarmBrowser, tab: Tab, family: Family, before: dict[int, int]) -> CaptureError | None:
+    most = browser.options.page_processes
+    if len(family.pages) > most:
+        return CaptureError(ErrorCode.PROCESSES, f"The page ran {len(family.pages)} processes of at most {most}.")
+    limit = tab.spec.memory_limit_mb
+    used = sum(map(held, family.pages)) + sum(max(0, held(pid) - before.get(pid, 0)) for pid in family.others)
+    if used <= limit << 20:
+        return None
+    return CaptureError(ErrorCode.MEMORY, f"The page used {used >> 20} MB of at most {limit} MB.")
+
+
+def _kill(family: Family) -> None:
+    """The page, and what holds most for it; the browser itself, if it is that, is ended by whoever owns it."""
+    fattest = max(family.others, key=held, default=0)
+    for pid in {*family.pages, fattest} - {family.root, 0}:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def held(pid: int) -> int:
+    """Bytes of memory that a process takes beside the program's own; 0 when it is gone."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
-    except (OSError, IndexError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
         return 0
+    named = (line.partition(":") for line in lines if line.startswith("Rss"))
+    sizes = {name: int(rest.split()[0]) << 10 for name, _, rest in named}
+    return sum(sizes.values()) - min(sizes.get("RssFile", 0), PROGRAM_BYTES)

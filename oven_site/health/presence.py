@@ -34,7 +34,7 @@ MEASURE_IDLE_S = 60.0
 
 
 class Browser(Protocol):
-    """A worker's browser: its process, how long it has been running, and how many were replaced before it."""
+    """A worker's browser: its process, for how long it has been running, how many were replaced before it."""
 
     @property
     def pid(self) -> int | None: ...
@@ -42,6 +42,8 @@ class Browser(Protocol):
     def age_s(self) -> float | None: ...
     @property
     def restarts(self) -> int: ...
+    @property
+    def sandboxed(self) -> bool: ...
 
 
 def key(identity: str) -> str:
@@ -99,6 +101,8 @@ class Presence:
         self._measure(browser)
         age = browser.age_s if browser and browser.age_s is not None else None
         facts = {"queues": json.dumps(self.queues), "host": platform.node(), **self._sizes}
+        if browser:
+            facts["sandbox"] = "on" if browser.sandboxed else "off"
         facts |= {"browserAgeS": "" if age is None else round(age), "restarts": self._restarts}
         self._report(facts if self.forks else {**facts, **self._doing()})
 

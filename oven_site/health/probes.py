@@ -28,6 +28,7 @@ class Check:
 
 
 Checks = dict[str, Check]
+Reports = dict[str, dict[str, str]]
 
 
 # --- ready ----------------------------------------------------------------------------------------------------------
@@ -35,8 +36,8 @@ Checks = dict[str, Check]
 
 def checks() -> Checks:
     redis = _redis()
-    pools = _pools() if redis.ok else {f"{pool}_workers": Check(False, "Not known.") for pool in _wanted()}
-    return {"database": _database(), "redis": redis, "migrations": _migrations(), **pools}
+    workers = _workers() if redis.ok else _unknown()
+    return {"database": _database(), "redis": redis, "migrations": _migrations(), **workers}
 
 
 def _database() -> Check:
@@ -77,13 +78,33 @@ def _wanted() -> list[str]:
     return list(settings.OVEN_READY_POOLS)
 
 
-def _pools() -> Checks:
+def _workers() -> Checks:
     try:
-        views = vitals.worker_views(vitals.reports())
+        reports = vitals.reports()
     except RedisError:
-        views = []
+        return _unknown()
+    return {**_pools(reports), "browser_sandbox": _sandbox(reports)}
+
+
+def _unknown() -> Checks:
+    return {f"{pool}_workers": Check(False, "Not known.") for pool in _wanted()}
+
+
+def _pools(reports: Reports) -> Checks:
+    views = vitals.worker_views(reports)
     counts = {pool: sum(view["pool"] == pool for view in views) for pool in _wanted()}
     return {f"{pool}_workers": Check(count > 0, f"{count} alive.") for pool, count in counts.items()}
+
+
+def _sandbox(reports: Reports) -> Check:
+    """For whoever runs Oven to know. Work is done either way."""
+    said = [report["sandbox"] for report in reports.values() if "sandbox" in report]
+    off = said.count("off")
+    if not said:
+        return Check(True, "No browser is running.")
+    if not off:
+        return Check(True, "On.")
+    return Check(True, f"Off in {off} of {len(said)} browsers.")
 
 
 @dataclass

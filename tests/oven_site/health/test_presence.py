@@ -108,6 +108,7 @@ class Browser:
     pid: int | None
     age_s: float | None
     restarts: int
+    sandboxed: bool = True
 
 
 def test_a_browsers_memory_is_counted_apart_and_its_restarts_are_counted(
@@ -126,6 +127,7 @@ def test_a_browsers_memory_is_counted_apart_and_its_restarts_are_counted(
         child.stdout.close()
     assert 60 <= (found["browserMB"] or 0) < 120
     assert (found["browserAgeS"], found["restarts"]) == (13, 2)
+    assert valkey.hget(presence.key(me.identity), "sandbox") in ("on", b"on")
     counters.flush()
     assert counters.read("oven_browser_restarts") == {(): 2}
 

@@ -62,8 +62,20 @@ def test_ready_when_all_is_there(workers: None) -> None:
         "bake_workers",
         "deliver_workers",
         "bundle_workers",
+        "browser_sandbox",
     }
     assert answer.json["checks"]["bake_workers"] == {"ok": True, "detail": "1 alive."}
+
+
+def test_a_sandbox_that_is_off_is_said_and_keeps_nobody_out(workers: None, valkey: Any) -> None:
+    assert probes.checks()["browser_sandbox"] == Check(True, "No browser is running.")
+    valkey.hset(presence.key("host:0:1"), "sandbox", "on")
+    assert probes.checks()["browser_sandbox"] == Check(True, "On.")
+    valkey.hset(presence.key("host:1:1"), "sandbox", "off")
+    assert request("GET", "/ready").json["checks"]["browser_sandbox"] == {
+        "ok": True,
+        "detail": "Off in 1 of 2 browsers.",
+    }
 
 
 def test_not_ready_without_a_worker_of_each_pool(workers: None, valkey: Any) -> None:

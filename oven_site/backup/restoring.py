@@ -1,0 +1,85 @@
+"""Restoring a backup into a data directory (and a database) that holds nothing yet."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from oven_site.backup import databases, files
+from oven_site.backup.place import SECRET, BackupError, Manifest, local_stores, sums
+from oven_site.jobs import lifecycle, registry
+from oven_site.jobs.states import State
+from oven_site.live import publisher
+from oven_site.supervisor.checks import Refused, take_lock
+
+REASON = "Restored from a backup"
+
+
+def restore(place: Path) -> Manifest:
+    """Files first, the database last: one that was interrupted can be begun again. Raises BackupError and OSError.
+
+    Afterwards the same rows wait as did then; what ran waits again, and loses no attempt. Messages for them are made
+    by the sweep once Oven runs.
+    """
+    manifest = Manifest.read(place)
+    lock = _lock()
+    try:
+        _refuse_unfit(manifest)
+        problems = _copy_files(place)
+        secret = place / SECRET
+        if secret.exists():
+            files.copy(secret, Path(settings.OVEN_DATA) / SECRET)
+        databases.load(place)
+        call_command("migrate", interactive=False, verbosity=0)
+        hand_back()
+    finally:
+        os.close(lock)
+    manifest.problems = problems
+    return manifest
+
+
+def _lock() -> int:
+    """Nobody else runs on the data directory meanwhile."""
+    try:
+        return take_lock(Path(settings.OVEN_DATA) / "run" / "oven.lock", patience=0)
+    except Refused as refused:
+        raise BackupError(f"{refused}.") from None
+
+
+def _refuse_unfit(manifest: Manifest) -> None:
+    if not databases.is_empty():
+        where = "the one of DATABASE_URL" if connection.vendor != "sqlite" else str(connection.settings_dict["NAME"])
+        raise BackupError(f"The database is not empty ({where}): restore into a new OVEN_DATA, or an empty database.")
+    known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
+    ours = {name.split(".")[0] for name in known}
+    newer = [name for name in manifest.migrations if name not in known and name.split(".")[0] in ours]
+    if newer:
+        raise BackupError(f"The backup is of a newer Oven ({manifest.version}): this one does not know {newer[0]}.")
+
+
+def _copy_files(place: Path) -> list[str]:
+    """Returns what is not as its row says."""
+    local = local_stores()
+    for name, directory in local.items():
+        files.copy_new(place / "files" / name, directory)
+    problems = []
+    for digest, path in sums(place):
+        _, store, key = path.split("/", 2)
+        if store in local and files.digest(local[store] / key) != digest:
+            problems.append(f"{path}: is not what its row says")
+    return problems
+
+
+def hand_back() -> None:
+    """Rows that ran when the backup was taken have no worker."""
+    for kind in registry.kinds():
+        for job in kind.model._default_manager.filter(state=State.RUNNING):
+            lifecycle.release(job, REASON)
+        for job in kind.model._default_manager.filter(state=State.CANCELLING):
+            lifecycle.confirm_cancelled(job)
+    publisher.flush()
