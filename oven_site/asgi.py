@@ -13,14 +13,17 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
+from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
 
 from oven_site import urls  # noqa: E402, F401 - loads every page now, not with the first request
+from oven_site.access.transport import BodyLimit  # noqa: E402
 from oven_site.live.consumers import ContractConsumer, LiveConsumer  # noqa: E402
 
-application = ProtocolTypeRouter(
+routes = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": BodyLimit(django_application),
         "websocket": AuthMiddlewareStack(
             URLRouter(
                 [
@@ -32,5 +35,6 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+application = ProxyHeadersMiddleware(routes, trusted_hosts=settings.OVEN_TRUSTED_PROXIES)
 gc.collect()
 gc.freeze()  # what is loaded stays: no request pays for looking through it again

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.core.management.utils import get_random_secret_key
 from environ import FileAwareEnv
 
+from oven_site.access.rates import rate
 from oven_site.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -81,6 +82,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "oven_site.access.middleware.AccessMiddleware",
 ]
 TEMPLATES = [
     {
@@ -137,6 +139,8 @@ CHANNEL_LAYERS = {
 
 # --- Storage --------------------------------------------------------------------------------------------------------
 OVEN_PUBLIC_URL = env.str("OVEN_PUBLIC_URL", default="")  # of the web process, for absolute links
+if OVEN_PUBLIC_URL.startswith("https://"):  # its own forms, also behind a proxy that is not named as trusted
+    CSRF_TRUSTED_ORIGINS += ["/".join(OVEN_PUBLIC_URL.split("/")[:3])]
 OVEN_ART_BASE_URL = env.str("OVEN_ART_BASE_URL", default="")  # a CDN in front of the store
 OVEN_BLOBS_BASE_URL = env.str("OVEN_BLOBS_BASE_URL", default="")
 
@@ -190,9 +194,28 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = OVEN_PUBLIC_URL.startswith("https://")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+SESSION_ENGINE = "oven_site.access.sessions"
+OVEN_SESSION_IDLE_S = env.float("OVEN_SESSION_IDLE_S", default=86_400.0)  # unused for so long: signed out
+OVEN_SESSION_MAX_S = env.float("OVEN_SESSION_MAX_S", default=1_209_600.0)  # in use or not
+SESSION_COOKIE_AGE = round(OVEN_SESSION_MAX_S)
+OVEN_TOKEN_GRACE_S = env.float(
+    "OVEN_TOKEN_GRACE_S", default=86_400.0
+)  # a rotated token's old secret is valid so long
 OVEN_PUBLIC_LIVE = env.bool("OVEN_PUBLIC_LIVE", default=False)  # anybody may watch the live page, and only watch
 OVEN_OPEN_WRITES = env.bool("OVEN_OPEN_WRITES", default=False)
 OVEN_OPEN_WRITES_CONFIRMED = env.bool("OVEN_OPEN_WRITES_CONFIRMED", default=False)
+
+# --- Throttles ------------------------------------------------------------------------------------------------------
+# Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+OVEN_TRUSTED_PROXIES = env.list("OVEN_TRUSTED_PROXIES", default=[])
+OVEN_THROTTLE_CAPTURES = rate(env.str("OVEN_THROTTLE_CAPTURES", default="600/10m"))
+OVEN_THROTTLE_BUNDLES = rate(env.str("OVEN_THROTTLE_BUNDLES", default="120/10m"))
+OVEN_THROTTLE_WRITES = rate(env.str("OVEN_THROTTLE_WRITES", default="600/m"))
+OVEN_THROTTLE_TOKEN_CAPTURES = rate(env.str("OVEN_THROTTLE_TOKEN_CAPTURES", default="6000/10m"))
+OVEN_THROTTLE_TOKEN_BUNDLES = rate(env.str("OVEN_THROTTLE_TOKEN_BUNDLES", default="1200/10m"))
+OVEN_THROTTLE_TOKEN_WRITES = rate(env.str("OVEN_THROTTLE_TOKEN_WRITES", default="1200/m"))
+OVEN_THROTTLE_SIGN_INS = rate(env.str("OVEN_THROTTLE_SIGN_INS", default="10/10m"))  # of one client
+OVEN_THROTTLE_SIGN_IN_NAMES = rate(env.str("OVEN_THROTTLE_SIGN_IN_NAMES", default="50/h"))  # of one account
 
 # --- Pieces and captures --------------------------------------------------------------------------------------------
 OVEN_PIECE_ORIGIN = env.str("OVEN_PIECE_ORIGIN", default="http://127.0.0.1:3003").rstrip("/")

@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
-from oven_site.access.models import ApiToken, Scope, digest
+from oven_site.access import throttles
+from oven_site.access.models import ApiToken, Scope
 from oven_site.access.roles import WATCH
 
 USED_EVERY = timedelta(minutes=1)
@@ -33,11 +34,17 @@ class Caller:
     user: Any = None
     permissions: frozenset[str] = field(default_factory=frozenset)
     token: str = ""
+    token_id: int = 0
     scopes: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def staff(self) -> bool:
         return self.user is not None
+
+    @property
+    def payer(self) -> str:
+        """Who is charged for what is dear: staff are not."""
+        return f"token:{self.token_id}" if self.token_id else ""
 
     def may(self, scope: Scope) -> bool:
         return scope.permission in self.permissions or scope in self.scopes or open_writes()
@@ -67,7 +74,16 @@ def open_writes() -> bool:
 
 
 async def caller_of(request: HttpRequest) -> Caller:
-    """Raises Refused for a bad token, and for a cross-site write that rides on a session."""
+    """Raises Refused for a bad token, and for a cross-site write that rides on a session. Found once a request."""
+    known: Caller | None = getattr(request, "oven_caller", None)
+    if known is None:
+        known = request.oven_caller = await _find(request)  # type: ignore[attr-defined]
+        if known != ANONYMOUS:
+            throttles.pays(known.payer)
+    return known
+
+
+async def _find(request: HttpRequest) -> Caller:
     header = request.headers.get("Authorization", "")
     if header.lower().startswith("bearer "):
         return await sync_to_async(_by_token)(header[7:].strip())
@@ -82,13 +98,13 @@ async def caller_of(request: HttpRequest) -> Caller:
 
 
 def _by_token(secret: str) -> Caller:
-    token = ApiToken.objects.filter(digest=digest(secret)).first()
+    token = ApiToken.objects.with_secret(secret)
     if token is None or token.expired:
         raise Refused(401, "This token is unknown or has expired.")
     now = timezone.now()
     if token.last_used_at is None or now - token.last_used_at > USED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-    return Caller(token=token.name, scopes=frozenset(token.scopes))
+    return Caller(token=token.name, token_id=token.pk, scopes=frozenset(token.scopes))
 
 
 def _forged(request: HttpRequest) -> bool:

@@ -23,6 +23,8 @@ import redis
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
+THROTTLES = ("CAPTURES", "BUNDLES", "WRITES", "TOKEN_CAPTURES", "TOKEN_BUNDLES", "TOKEN_WRITES", "SIGN_INS")
+UNTHROTTLED = {f"OVEN_THROTTLE_{name}": "off" for name in THROTTLES}  # all requests are from one address
 
 
 def free_port() -> int:
@@ -47,7 +49,13 @@ class Stack:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         own = {"OVEN_DATA": str(data), "OVEN_PUBLIC_URL": self.base}
-        self.env = {"OVEN_CARD_EVERY_S": "0", **os.environ, **env, **own}  # no work that no test has asked for
+        self.env = {
+            "OVEN_CARD_EVERY_S": "0",
+            **UNTHROTTLED,
+            **os.environ,
+            **env,
+            **own,
+        }  # no work that no test has asked for
         for name in ("DJANGO_SETTINGS_MODULE", "REDIS_URL"):
             self.env.pop(name, None)
         if self.env.pop("PYTHONDONTWRITEBYTECODE", ""):  # else each of its processes compiles everything anew

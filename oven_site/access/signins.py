@@ -1,0 +1,90 @@
+"""Signing in: every attempt is a row, and too many are refused."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from django.contrib.auth import get_user_model, user_logged_in, user_logged_out, user_login_failed
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from oven_site.access import sessions, throttles
+from oven_site.access.clients import LOCAL, client_of
+from oven_site.access.models import Outcome, SignIn
+from oven_site.access.throttles import Rule, Throttled
+
+log = logging.getLogger(__name__)
+PASSWORD, LINK = "password", "link"
+
+
+def connect() -> None:
+    user_logged_in.connect(_signed_in, dispatch_uid="oven-signed-in")
+    user_login_failed.connect(_failed, dispatch_uid="oven-sign-in-failed")
+    user_logged_out.connect(_signed_out, dispatch_uid="oven-signed-out")
+
+
+def refused(request: HttpRequest) -> HttpResponse | None:
+    """The answer to a password that is one too many, from this client or for this account; else None."""
+    name = request.POST.get("username", "")
+    names = {Rule.SIGN_INS: f"client:{client_of(request)}"}
+    if name:
+        names[Rule.SIGN_IN_NAMES] = f"name:{name.strip().lower()}"
+    try:
+        throttles.check(names)
+    except Throttled as throttled:
+        note(request, Outcome.THROTTLED, PASSWORD, name=name)
+        return too_often(request, throttled)
+    return None
+
+
+def link_failed(request: HttpRequest) -> HttpResponse | None:
+    """A one-time link that is none, or is used up. The answer when there have been too many; else None."""
+    try:
+        throttles.check({Rule.SIGN_INS: f"client:{client_of(request)}"})
+    except Throttled as throttled:
+        note(request, Outcome.THROTTLED, LINK)
+        return too_often(request, throttled)
+    note(request, Outcome.FAILURE, LINK)
+    return None
+
+
+def too_often(request: HttpRequest, throttled: Throttled) -> HttpResponse:
+    response = render(request, "oven/too_often.html", {"seconds": throttled.retry_after_s}, status=429)
+    response.headers["Retry-After"] = str(throttled.retry_after_s)
+    return response
+
+
+def note(request: HttpRequest | None, outcome: Outcome, how: str = "", user: Any = None, name: str = "") -> None:
+    """One row. A name without an account is not kept."""
+    if user is None and name:
+        user = get_user_model().objects.filter(username=name[:150]).first()
+    SignIn.objects.create(
+        user=user,
+        name=user.get_username() if user else "",
+        outcome=outcome,
+        how=how,
+        client=client_of(request) if request else LOCAL,
+        agent=_printable(request.headers.get("User-Agent", ""))[:200] if request else "",
+    )
+    log.info("sign-in: %s", outcome, extra={"how": how, "account": user.pk if user else None})
+
+
+def _printable(text: str) -> str:
+    return "".join(char for char in text if char.isprintable())
+
+
+def _signed_in(request: HttpRequest, user: Any, **_: Any) -> None:
+    request.session[sessions.BEGAN] = request.session[sessions.USED] = time.time()
+    path = request.path_info
+    note(request, Outcome.SUCCESS, PASSWORD if path.startswith("/admin/") else LINK if path else "", user=user)
+
+
+def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    note(request, Outcome.FAILURE, PASSWORD, name=str(credentials.get("username") or ""))
+
+
+def _signed_out(request: HttpRequest, user: Any, **_: Any) -> None:
+    if user is not None:
+        note(request, Outcome.LOGOUT, user=user)
