@@ -107,7 +107,7 @@ class SignIn(models.Model):
     name = models.CharField(max_length=150, blank=True, help_text="Of the account; empty when there is none.")
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     how = models.CharField(max_length=10, blank=True, help_text="By password or by one-time link.")
-    client = models.CharField(max_length=50, help_text="Address, or network of addresses.")
+    client = models.CharField(max_length=50, db_index=True, help_text="Address, or network of addresses.")
     agent = models.CharField(max_length=200, blank=True, help_text="What the browser says it is.")
 
     class Meta:

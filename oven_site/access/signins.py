@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model, user_logged_in, user_logged_out, user_login_failed
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from oven_site.access import sessions, throttles
 from oven_site.access.clients import LOCAL, client_of
@@ -17,6 +19,8 @@ from oven_site.access.throttles import Rule, Throttled
 
 log = logging.getLogger(__name__)
 PASSWORD, LINK = "password", "link"
+KEPT = timedelta(days=365)
+CLEARED_AT_ONCE = 50
 
 
 def connect() -> None:
@@ -39,15 +43,22 @@ def refused(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
-def link_failed(request: HttpRequest) -> HttpResponse | None:
-    """A one-time link that is none, or is used up. The answer when there have been too many; else None."""
+def link_refused(request: HttpRequest) -> HttpResponse | None:
+    """The answer to a link of a client who has tried too many that were none; else None."""
     try:
-        throttles.check({Rule.SIGN_INS: f"client:{client_of(request)}"})
+        throttles.check({Rule.SIGN_INS: f"client:{client_of(request)}"}, count=False)
     except Throttled as throttled:
         note(request, Outcome.THROTTLED, LINK)
         return too_often(request, throttled)
-    note(request, Outcome.FAILURE, LINK)
     return None
+
+
+def link_failed(request: HttpRequest) -> None:
+    """One more that is none, or is used up."""
+    try:
+        throttles.check({Rule.SIGN_INS: f"client:{client_of(request)}"})
+    except Throttled:
+        log.debug("the next one will be refused")
 
 
 def too_often(request: HttpRequest, throttled: Throttled) -> HttpResponse:
@@ -57,7 +68,10 @@ def too_often(request: HttpRequest, throttled: Throttled) -> HttpResponse:
 
 
 def note(request: HttpRequest | None, outcome: Outcome, how: str = "", user: Any = None, name: str = "") -> None:
-    """One row. A name without an account is not kept."""
+    """One row; of those that are refused one after the other, one says it for all."""
+    client = client_of(request) if request else LOCAL
+    if outcome == Outcome.THROTTLED and _last_outcome(client) == outcome:
+        return
     if user is None and name:
         user = get_user_model().objects.filter(username=name[:150]).first()
     SignIn.objects.create(
@@ -65,10 +79,16 @@ def note(request: HttpRequest | None, outcome: Outcome, how: str = "", user: Any
         name=user.get_username() if user else "",
         outcome=outcome,
         how=how,
-        client=client_of(request) if request else LOCAL,
+        client=client,
         agent=_printable(request.headers.get("User-Agent", ""))[:200] if request else "",
     )
     log.info("sign-in: %s", outcome, extra={"how": how, "account": user.pk if user else None})
+    old = SignIn.objects.filter(at__lt=timezone.now() - KEPT).order_by("id").values_list("pk", flat=True)
+    SignIn.objects.filter(pk__in=list(old[:CLEARED_AT_ONCE])).delete()
+
+
+def _last_outcome(client: str) -> str | None:
+    return SignIn.objects.filter(client=client).order_by("-id").values_list("outcome", flat=True).first()
 
 
 def _printable(text: str) -> str:
@@ -82,7 +102,8 @@ def _signed_in(request: HttpRequest, user: Any, **_: Any) -> None:
 
 
 def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    note(request, Outcome.FAILURE, PASSWORD, name=str(credentials.get("username") or ""))
+    how = PASSWORD if "username" in credentials else LINK
+    note(request, Outcome.FAILURE, how, name=str(credentials.get("username") or ""))
 
 
 def _signed_out(request: HttpRequest, user: Any, **_: Any) -> None:

@@ -34,9 +34,12 @@ FROZEN = 200
 @require_GET
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The one-time link: signs in once, then leads to the live page."""
+    if refused := signins.link_refused(request):
+        return refused
     user: Any = get_user(request)
     if user is None:
-        return signins.link_failed(request) or render(request, "oven/link_used.html", status=403)
+        signins.link_failed(request)
+        return render(request, "oven/link_used.html", status=403)
     login(request, user)
     return HttpResponseRedirect(reverse("live"))
 
