@@ -35,6 +35,7 @@ routes = ProtocolTypeRouter(
         ),
     }
 )
-application = ProxyHeadersMiddleware(routes, trusted_hosts=settings.OVEN_TRUSTED_PROXIES)
+trusted = settings.OVEN_TRUSTED_PROXIES
+application = ProxyHeadersMiddleware(routes, trusted_hosts=trusted) if trusted else routes
 gc.collect()
 gc.freeze()  # what is loaded stays: no request pays for looking through it again

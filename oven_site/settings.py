@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "oven_site.health.middleware.RequestMiddleware",
     "oven_site.contract.ContractMiddleware",
     "oven_site.dashboard.security.PolicyMiddleware",
+    "oven_site.access.middleware.AccessMiddleware",
     "oven_site.direct.DirectMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -82,7 +83,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "oven_site.access.middleware.AccessMiddleware",
 ]
 TEMPLATES = [
     {
@@ -198,9 +198,7 @@ SESSION_ENGINE = "oven_site.access.sessions"
 OVEN_SESSION_IDLE_S = env.float("OVEN_SESSION_IDLE_S", default=86_400.0)  # unused for so long: signed out
 OVEN_SESSION_MAX_S = env.float("OVEN_SESSION_MAX_S", default=1_209_600.0)  # in use or not
 SESSION_COOKIE_AGE = round(OVEN_SESSION_MAX_S)
-OVEN_TOKEN_GRACE_S = env.float(
-    "OVEN_TOKEN_GRACE_S", default=86_400.0
-)  # a rotated token's old secret is valid so long
+OVEN_TOKEN_GRACE_S = env.float("OVEN_TOKEN_GRACE_S", default=86_400.0)  # a rotated token's old secret still works
 OVEN_PUBLIC_LIVE = env.bool("OVEN_PUBLIC_LIVE", default=False)  # anybody may watch the live page, and only watch
 OVEN_OPEN_WRITES = env.bool("OVEN_OPEN_WRITES", default=False)
 OVEN_OPEN_WRITES_CONFIRMED = env.bool("OVEN_OPEN_WRITES_CONFIRMED", default=False)

@@ -86,6 +86,9 @@ class SignInAdmin(HistoryAdmin):
     list_display = ("when", "name", "chip", "how", "client", "agent")
     list_filter = ("outcome", "how")
     search_fields = ("name", "client")
+    search_keys = ("name", "client")
+    search_help_text = "Account or address, or how it begins"
+    date_hierarchy = "at"
     fields = ("at", "user", "name", "outcome", "how", "client", "agent")
 
     @display(description="When", ordering="at")

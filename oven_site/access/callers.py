@@ -43,7 +43,7 @@ class Caller:
 
     @property
     def payer(self) -> str:
-        """Who is charged for what is dear: staff are not."""
+        """Who is charged for what is dear."""
         return f"token:{self.token_id}" if self.token_id else ""
 
     def may(self, scope: Scope) -> bool:
@@ -77,16 +77,24 @@ async def caller_of(request: HttpRequest) -> Caller:
     """Raises Refused for a bad token, and for a cross-site write that rides on a session. Found once a request."""
     known: Caller | None = getattr(request, "oven_caller", None)
     if known is None:
-        known = request.oven_caller = await _find(request)  # type: ignore[attr-defined]
-        if known != ANONYMOUS:
-            throttles.pays(known.payer)
+        known = await by_token(request) or await _by_session(request)
+        request.oven_caller = known  # type: ignore[attr-defined]
     return known
 
 
-async def _find(request: HttpRequest) -> Caller:
-    header = request.headers.get("Authorization", "")
-    if header.lower().startswith("bearer "):
-        return await sync_to_async(_by_token)(header[7:].strip())
+async def by_token(request: HttpRequest) -> Caller | None:
+    """Whose bearer token it is, who pays from now on; None without one. Raises Refused."""
+    known: Caller | None = getattr(request, "oven_caller", None)
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    if known is not None or header[:7].lower() != "bearer ":
+        return known
+    known = await sync_to_async(_with_secret)(header[7:].strip())
+    request.oven_caller = known  # type: ignore[attr-defined]
+    throttles.pays(known.payer)
+    return known
+
+
+async def _by_session(request: HttpRequest) -> Caller:
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return ANONYMOUS
     user = await request.auser()
@@ -94,10 +102,11 @@ async def _find(request: HttpRequest) -> Caller:
         return ANONYMOUS
     if request.method not in ("GET", "HEAD", "OPTIONS") and _forged(request):
         raise Refused(403, "The CSRF token is missing or wrong.")
+    throttles.pays("")
     return Caller(user=user, permissions=frozenset(await sync_to_async(user.get_all_permissions)()))
 
 
-def _by_token(secret: str) -> Caller:
+def _with_secret(secret: str) -> Caller:
     token = ApiToken.objects.with_secret(secret)
     if token is None or token.expired:
         raise Refused(401, "This token is unknown or has expired.")

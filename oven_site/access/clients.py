@@ -6,9 +6,11 @@ Addresses that proxies hand on are believed before any of this runs, in `asgi.py
 
 from __future__ import annotations
 
+import functools
 import logging
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
+from django.conf import settings
 from django.http import HttpRequest
 
 log = logging.getLogger(__name__)
@@ -18,12 +20,14 @@ _warned = False
 
 
 def client_of(request: HttpRequest) -> str:
-    """An IPv4 address, an IPv6 network of /64, or `local`."""
+    """`client:` and an IPv4 address, an IPv6 network of /64, or `local`: as throttles and keys name a caller."""
     address = request.META.get("REMOTE_ADDR", "")
-    _warn_of_proxy(request, address)
-    return named(address)
+    if "HTTP_X_FORWARDED_FOR" in request.META:
+        _warn_of_proxy(address)
+    return f"client:{named(address)}"
 
 
+@functools.lru_cache(4096)
 def named(address: str) -> str:
     """The name under which an address is counted."""
     try:
@@ -37,10 +41,10 @@ def named(address: str) -> str:
     return str(IPv6Network((int(found), V6_PREFIX), strict=False))
 
 
-def _warn_of_proxy(request: HttpRequest, address: str) -> None:
+def _warn_of_proxy(address: str) -> None:
     """Behind a proxy nobody has told us of, the whole world is one client. Said once a process."""
     global _warned
-    if _warned or "X-Forwarded-For" not in request.headers or not _is_loopback(address):
+    if _warned or settings.OVEN_TRUSTED_PROXIES or not _is_loopback(address):
         return
     _warned = True
     log.warning(

@@ -1,4 +1,8 @@
-"""Before any view: who pays for what the request asks for, how often it may write, and whether it was sent before."""
+"""Before any view: who pays for what the request asks for, how often it may write, and whether it was sent before.
+
+It stands outside of the middleware of sessions: a cached picture that is asked for passes through here for the price
+of one variable, and asks neither the queue nor the database.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ import json
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import markcoroutinefunction, sync_to_async
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from oven_site.access import idempotency, signins, throttles
-from oven_site.access.callers import ANONYMOUS, Caller, Refused, caller_of
+from oven_site.access.callers import ANONYMOUS, Caller, Refused, by_token
 from oven_site.access.clients import client_of
 from oven_site.access.throttles import Rule, Throttled
 from oven_site.contract import is_page, too_many
@@ -21,7 +26,7 @@ SECRET_IN_BODY = "/bake"  # its callers are known by what they know, wherever th
 
 
 class AccessMiddleware:
-    """Within the middleware of sessions and sign-ins, around the views."""
+    """Right within the contract's, whose errors and normal paths it uses."""
 
     async_capable = True
     sync_capable = False
@@ -33,13 +38,14 @@ class AccessMiddleware:
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if is_page(request.path_info):
             return await self._page(request)
-        with throttles.paid_by(f"client:{client_of(request)}"):
-            if request.method in READS:
-                return await self.get_response(request)
-            return await self._write(request)
+        before = throttles.pays(client_of(request))
+        try:
+            return await (self.get_response if request.method in READS else self._write)(request)
+        finally:
+            throttles.paid(before)
 
     async def _page(self, request: HttpRequest) -> HttpResponseBase:
-        if request.method == "POST" and request.path_info == LOGIN:
+        if request.method == "POST" and request.path_info.rstrip("/") == LOGIN.rstrip("/"):
             refused = await sync_to_async(signins.refused)(request)
             if refused is not None:
                 return refused
@@ -57,22 +63,22 @@ class AccessMiddleware:
 
 
 async def _known(request: HttpRequest) -> Caller:
-    """Whom the view will refuse is nobody to us: an unknown token must not have a throttle of its own."""
+    """By the token, if it is one. Whom the view will refuse is nobody to us: a made-up token has no throttle."""
     try:
-        return await caller_of(request)
+        return await by_token(request) or ANONYMOUS
     except Refused:
         return ANONYMOUS
 
 
 def _owner(request: HttpRequest, caller: Caller) -> str:
     """Whose an Idempotency-Key is."""
-    if caller.user is not None:
-        return f"user:{caller.user.pk}"
     if caller.token_id:
-        return f"token:{caller.token_id}"
+        return caller.payer
+    if session := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
+        return f"session:{_digest(session)}"
     if request.path_info == SECRET_IN_BODY:
         return f"secret:{_secret(request)}"
-    return f"client:{client_of(request)}"
+    return client_of(request)
 
 
 def _secret(request: HttpRequest) -> str:
@@ -80,5 +86,8 @@ def _secret(request: HttpRequest) -> str:
         body = json.loads(request.body)
     except (ValueError, RecursionError):
         return ""
-    secret = body.get("callbackSecret") if isinstance(body, dict) else ""
-    return hashlib.sha256(str(secret).encode(errors="replace")).hexdigest()
+    return _digest(str(body.get("callbackSecret")) if isinstance(body, dict) else "")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()

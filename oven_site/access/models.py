@@ -104,7 +104,9 @@ class SignIn(models.Model):
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    name = models.CharField(max_length=150, blank=True, help_text="Of the account; empty when there is none.")
+    name = models.CharField(
+        max_length=150, blank=True, db_index=True, help_text="Of the account, if there is one."
+    )
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     how = models.CharField(max_length=10, blank=True, help_text="By password or by one-time link.")
     client = models.CharField(max_length=50, db_index=True, help_text="Address, or network of addresses.")

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from oven_site.access import sessions, throttles
-from oven_site.access.clients import LOCAL, client_of
+from oven_site.access.clients import LOCAL, client_of, named
 from oven_site.access.models import Outcome, SignIn
 from oven_site.access.throttles import Rule, Throttled
 
@@ -32,7 +32,7 @@ def connect() -> None:
 def refused(request: HttpRequest) -> HttpResponse | None:
     """The answer to a password that is one too many, from this client or for this account; else None."""
     name = request.POST.get("username", "")
-    names = {Rule.SIGN_INS: f"client:{client_of(request)}"}
+    names = {Rule.SIGN_INS: client_of(request)}
     if name:
         names[Rule.SIGN_IN_NAMES] = f"name:{name.strip().lower()}"
     try:
@@ -46,7 +46,7 @@ def refused(request: HttpRequest) -> HttpResponse | None:
 def link_refused(request: HttpRequest) -> HttpResponse | None:
     """The answer to a link of a client who has tried too many that were none; else None."""
     try:
-        throttles.check({Rule.SIGN_INS: f"client:{client_of(request)}"}, count=False)
+        throttles.check({Rule.SIGN_INS: client_of(request)}, count=False)
     except Throttled as throttled:
         note(request, Outcome.THROTTLED, LINK)
         return too_often(request, throttled)
@@ -56,7 +56,7 @@ def link_refused(request: HttpRequest) -> HttpResponse | None:
 def link_failed(request: HttpRequest) -> None:
     """One more that is none, or is used up."""
     try:
-        throttles.check({Rule.SIGN_INS: f"client:{client_of(request)}"})
+        throttles.check({Rule.SIGN_INS: client_of(request)})
     except Throttled:
         log.debug("the next one will be refused")
 
@@ -69,7 +69,7 @@ def too_often(request: HttpRequest, throttled: Throttled) -> HttpResponse:
 
 def note(request: HttpRequest | None, outcome: Outcome, how: str = "", user: Any = None, name: str = "") -> None:
     """One row; of those that are refused one after the other, one says it for all."""
-    client = client_of(request) if request else LOCAL
+    client = named(request.META.get("REMOTE_ADDR", "")) if request else LOCAL
     if outcome == Outcome.THROTTLED and _last_outcome(client) == outcome:
         return
     if user is None and name:

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from enum import StrEnum
 
 from django.conf import settings
@@ -84,9 +84,14 @@ class Throttled(Exception):
 # --- who pays -------------------------------------------------------------------------------------------------------
 
 
-def pays(name: str) -> None:
-    """From now on, within this request: `client:...`, `token:...`, `signed:...`, or nobody (empty)."""
-    _payer.set(name)
+def pays(name: str) -> Token[str]:
+    """From now on, within this request: `client:...`, `token:...`, or nobody (empty)."""
+    return _payer.set(name)
+
+
+def paid(before: Token[str]) -> None:
+    """The request is over."""
+    _payer.reset(before)
 
 
 def payer() -> str:
@@ -95,19 +100,19 @@ def payer() -> str:
 
 @contextmanager
 def paid_by(name: str) -> Iterator[None]:
-    token = _payer.set(name)
+    before = pays(name)
     try:
         yield
     finally:
-        _payer.reset(token)
+        paid(before)
 
 
 # --- charging -------------------------------------------------------------------------------------------------------
 
 
 def rate_of(rule: Rule, name: str) -> Rate:
-    """What tokens and signed addresses may do has a setting of its own where it differs."""
-    own = "" if name.startswith("client:") else "TOKEN_"
+    """What tokens may do has a setting of its own where it differs."""
+    own = "TOKEN_" if name.startswith("token:") else ""
     found: Rate = getattr(settings, f"OVEN_THROTTLE_{own}{rule}", None) or getattr(settings, f"OVEN_THROTTLE_{rule}")
     return found
 

@@ -14,7 +14,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from oven_site.contract import CORS
 
 MOST_HEAD = 64 * 1024  # request line and headers, in bytes
-HEAD_LIMIT_S = 20.0  # from the first byte of a connection, or of a further request, to the end of the headers
+HEAD_LIMIT_S = 20.0  # from the start of a connection, or of a further request, to the end of the headers
+BODY_LIMIT_S = 60.0  # from there to the end of the body
+TOO_LONG, TOO_SLOW = b"431 Request Header Fields Too Large", b"408 Request Timeout"
 MOST_BODY = 1 << 20  # of the contract's routes less: see `oven_site.contract`
 TOO_LARGE = f"The body is larger than {MOST_BODY // 1024} kB."
 
@@ -60,55 +62,74 @@ async def _refuse(send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-class HeadLimit(HttpToolsProtocol):
-    """uvicorn's own protocol, that hangs up on heads which are too long (431) or take too long (408)."""
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's own protocol, that hangs up on heads which are too long (431), and on what comes too slowly (408).
 
-    _head_bytes = _parsed = 0
-    _head_done = False
-    _head_timer: asyncio.TimerHandle | None = None
+    A request that comes in one piece, as nearly all do, costs no timer.
+    """
+
+    _unread = _in_head = True  # some of a request is still to come; namely of its head
+    _before = _piece = 0  # bytes of the head in earlier pieces, and in this one
+    _timer: asyncio.TimerHandle | None = None
+    _timed_head = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEAD_LIMIT_S, self._hang_up, b"408 Request Timeout")
+        self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        self._head_bytes, self._head_done = 0, False
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_LIMIT_S, self._hang_up, b"408 Request Timeout")
+        self._before, self._unread, self._in_head = 0, True, True
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        self._parsed = len(url)
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._parsed += len(name) + len(value)
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        self._head_done = True
-        self._stop_timer()
-        if self._parsed > MOST_HEAD:  # all of it came at once
-            self._hang_up(b"431 Request Header Fields Too Large")
+        self._in_head = False
+        if self._before + self._piece > MOST_HEAD and self._head_bytes() > MOST_HEAD:
+            self._hang_up(TOO_LONG)
         else:
             super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._unread, self._in_head = False, True
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._unread = False
+        super().handle_websocket_upgrade()
+
     def data_received(self, data: bytes) -> None:
+        self._piece = len(data)
+        self._unread = self._unread or self.cycle is None or self.cycle.response_complete
         super().data_received(data)
-        if self._head_done:
+        if not self._unread:
+            self._stop_timer()
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > MOST_HEAD:
-            self._hang_up(b"431 Request Header Fields Too Large")
+        if self._in_head:
+            self._before += len(data)
+        if self._in_head and self._before > MOST_HEAD:
+            self._hang_up(TOO_LONG)
+        else:
+            self._watch()
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _watch(self) -> None:
+        """A new timer when the head begins, and another one when the body does."""
+        if self._timer is not None and self._timed_head == self._in_head:
+            return
+        self._stop_timer()
+        self._timed_head = self._in_head
+        limit_s = HEAD_LIMIT_S if self._in_head else BODY_LIMIT_S
+        self._timer = self.loop.call_later(limit_s, self._hang_up, TOO_SLOW)
 
     def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-        self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
 
     def _hang_up(self, status: bytes) -> None:
         self._stop_timer()

@@ -106,6 +106,7 @@ API: dict[tuple[str, str], list[Door]] = {
     ("POST", "/bake-status"): [Door("/bake-status", checks=True, body=CODE)],
     ("POST", "/bake-complete"): [Door("/bake-complete", checks=True, body=CODE)],
     ("GET", "/bundle-html"): [Door("/bundle-html", 400), Door("/bundle-html?piece=x&minify=no", 504, checks=True)],
+    ("GET", "/pack-html"): [Door("/pack-html", 400), Door("/pack-html?piece=x&minify=no", 504, checks=True)],
     ("GET", "/bundles/{bundle_id}"): [Door("/bundles/none-12345678", 404)],
     ("POST", "/bundle-prewarm"): [Door("/bundle-prewarm", 504, needs=B)],
     ("GET", "/bundle-status"): [Door("/bundle-status", checks=True)],

@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from oven_site.access import transport
-from oven_site.access.transport import MOST_BODY, MOST_HEAD, BodyLimit, HeadLimit
+from oven_site.access.transport import MOST_BODY, MOST_HEAD, BodyLimit, BoundedProtocol
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -31,8 +31,9 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(transport, "HEAD_LIMIT_S", 0.5)
+    monkeypatch.setattr(transport, "BODY_LIMIT_S", 1.5)
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(BodyLimit(echo), http=HeadLimit, lifespan="off", log_level="critical")
+    config = uvicorn.Config(BodyLimit(echo), http=BoundedProtocol, lifespan="off", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
@@ -95,6 +96,25 @@ def test_a_body_that_takes_longer_than_a_head_may_is_served(port: int) -> None:
         assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
+def test_a_body_that_never_ends_is_408(port: int) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na"
+    assert talk(port, head).startswith(b"HTTP/1.1 408 ")
+
+
+def test_empty_lines_between_requests_keep_no_connection_open(port: int) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as line:
+        line.sendall(head)
+        assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
+        line.sendall(b"\r\n")
+        assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+def test_several_requests_on_one_connection_are_served(port: int) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n"
+    assert talk(port, (head + b"\r\n") * 3, head + b"Connection: close\r\n\r\n").count(b"HTTP/1.1 200 ") == 4
+
+
 def test_a_body_of_unsaid_length_is_413_before_all_of_it_is_read(port: int) -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
@@ -141,5 +161,5 @@ def test_the_site_is_served_within_these_limits() -> None:
     assert isinstance(asgi.application, ProxyHeadersMiddleware)
     assert isinstance(asgi.routes.application_mapping["http"], BodyLimit)
     command = plan._web(plan.Options()).argv
-    assert command[command.index("--http") + 1] == "oven_site.access.transport:HeadLimit"
+    assert command[command.index("--http") + 1] == "oven_site.access.transport:BoundedProtocol"
     assert "--no-proxy-headers" in command
