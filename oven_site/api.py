@@ -23,6 +23,7 @@ from captures.shots.api import router as shots_router
 from oven_site.access import doors
 from oven_site.access.callers import Refused, caller_of
 from oven_site.access.models import Scope
+from oven_site.access.signatures import Unsigned
 from oven_site.access.throttles import Throttled
 from oven_site.contract import BadRequest, error, too_large, too_many
 from oven_site.health.api import router as health_router
@@ -97,6 +98,11 @@ def refused(request: HttpRequest, exc: Refused) -> JsonResponse:
     if exc.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+@api.exception_handler(Unsigned)
+def unsigned(request: HttpRequest, exc: Unsigned) -> JsonResponse:
+    return error(403, exc.message, field=exc.field)
 
 
 @api.exception_handler(Throttled)

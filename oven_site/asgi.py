@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oven_site.settings")
 
@@ -35,7 +36,14 @@ routes = ProtocolTypeRouter(
         ),
     }
 )
-trusted = settings.OVEN_TRUSTED_PROXIES
-application = ProxyHeadersMiddleware(routes, trusted_hosts=trusted) if trusted else routes
+
+
+def behind_proxies(app: Any) -> Any:
+    """What `OVEN_TRUSTED_PROXIES` say of a client counts; without any it is not even looked at."""
+    trusted = settings.OVEN_TRUSTED_PROXIES
+    return ProxyHeadersMiddleware(app, trusted_hosts=trusted) if trusted else app
+
+
+application = behind_proxies(routes)
 gc.collect()
 gc.freeze()  # what is loaded stays: no request pays for looking through it again

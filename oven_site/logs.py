@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.http import HttpRequest
+
+from oven_site import masking
 
 if TYPE_CHECKING:
     from oven_site.jobs.models import Job
@@ -50,8 +52,11 @@ _SHARED: list[Any] = [
 OURS = ("oven_site", "captures", "bakes", "bundles")
 
 
-def logging_config(format_: str, level: str) -> dict[str, Any]:
-    """For Django. `format_`: json, console, or empty for what fits; `level` is that of our own loggers."""
+def logging_config(format_: str, level: str, secrets: Iterable[str] = ()) -> dict[str, Any]:
+    """For Django. `format_`: json, console, or empty for what fits; `level` is that of our own loggers.
+
+    What is in `secrets` appears in no line, nor does what looks like a secret.
+    """
     console = format_ == "console" or (not format_ and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(default=str)
     return {
@@ -60,7 +65,11 @@ def logging_config(format_: str, level: str) -> dict[str, Any]:
         "formatters": {
             "structured": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "processor": renderer,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    masking.processor(secrets),
+                    renderer,
+                ],
                 "foreign_pre_chain": [
                     *_SHARED,
                     structlog.stdlib.ExtraAdder(),
@@ -74,6 +83,7 @@ def logging_config(format_: str, level: str) -> dict[str, Any]:
         "loggers": {
             **{name: {"level": level} for name in OURS},
             "rq": {"level": "WARNING"},
+            "uvicorn": {"handlers": ["console"], "level": "WARNING", "propagate": False},  # else in a form of its own
         },
     }
 

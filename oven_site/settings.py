@@ -9,6 +9,7 @@ from django.core.management.utils import get_random_secret_key
 from environ import FileAwareEnv
 
 from oven_site.access.rates import rate
+from oven_site.access.signatures import keys, limits
 from oven_site.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -215,6 +216,13 @@ OVEN_THROTTLE_TOKEN_WRITES = rate(env.str("OVEN_THROTTLE_TOKEN_WRITES", default=
 OVEN_THROTTLE_SIGN_INS = rate(env.str("OVEN_THROTTLE_SIGN_INS", default="10/10m"))  # of one client
 OVEN_THROTTLE_SIGN_IN_NAMES = rate(env.str("OVEN_THROTTLE_SIGN_IN_NAMES", default="50/h"))  # of one account
 
+# --- Signed addresses -----------------------------------------------------------------------------------------------
+OVEN_URL_KEYS = keys(env.list("OVEN_URL_KEYS", default=[]))  # the first one signs; none: nothing needs a signature
+# What an address may ask for that nobody has signed, once there are keys.
+OVEN_UNSIGNED_LIMITS = limits(
+    env.list("OVEN_UNSIGNED_LIMITS", default=["duration=12000", "fps=15", "density=2", "width=640", "height=640"])
+)
+
 # --- Pieces and captures --------------------------------------------------------------------------------------------
 OVEN_PIECE_ORIGIN = env.str("OVEN_PIECE_ORIGIN", default="http://127.0.0.1:3003").rstrip("/")
 OVEN_PIECE_URL = env.str(
@@ -329,4 +337,7 @@ DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # our own middleware has look
 from oven_site.dashboard.theme import UNFOLD  # noqa: E402, F401
 from oven_site.logs import logging_config  # noqa: E402
 
-LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL)
+_SECRETS = [SECRET_KEY, OVEN_CALLBACK_SECRET, *OVEN_WEBHOOK_KEYS, *OVEN_URL_KEYS]
+_SECRETS += [OVEN_PINATA_JWT, OVEN_PINATA_SECRET, OVEN_KUBO_TOKEN]
+_SECRETS += [env.str(f"{store}_S3_SECRET", default="") for store in ("ART", "BLOBS")]
+LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL, _SECRETS)

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from oven_site.jobs.models import list_indexes
+
 PREFIX = "oven_"
 
 
@@ -96,25 +98,29 @@ class Outcome(models.TextChoices):
     LOGOUT = "logout", "Signed out"
 
 
+class How(models.TextChoices):
+    PASSWORD = "password", "By password"
+    LINK = "link", "By one-time link"
+
+
 class SignIn(models.Model):
     """One attempt to sign in, or the end of a session: written by Oven, read by administrators.
 
     The name that was typed is kept only where there is such an account: people type passwords into the wrong field.
     """
 
-    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    at = models.DateTimeField(auto_now_add=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    name = models.CharField(
-        max_length=150, blank=True, db_index=True, help_text="Of the account, if there is one."
-    )
+    name = models.CharField(max_length=150, blank=True, db_index=True, help_text="Of the account, if there is one.")
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
-    how = models.CharField(max_length=10, blank=True, help_text="By password or by one-time link.")
+    how = models.CharField(max_length=10, blank=True, choices=How.choices)
     client = models.CharField(max_length=50, db_index=True, help_text="Address, or network of addresses.")
     agent = models.CharField(max_length=200, blank=True, help_text="What the browser says it is.")
 
     class Meta:
         verbose_name = "sign-in"
         ordering = ("-id",)
+        indexes = list_indexes("sign_in", "outcome", "how", date="at")
 
     def __str__(self) -> str:
         return f"{self.name or 'nobody'}: {self.get_outcome_display()}"

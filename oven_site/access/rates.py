@@ -34,3 +34,11 @@ def rate(text: str) -> Rate:
     if not times or not seconds:
         raise ValueError(f"{text!r} is no rate: write 600/10m for 600 times in ten minutes (s, m, h, d), or off.")
     return Rate(times, float(seconds))
+
+
+def seconds(text: str) -> float:
+    """Of `90s`, `15m`, `12h` or `1d`. Raises ValueError."""
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip().lower())
+    if not found or not int(found[1]):
+        raise ValueError(f"{text!r} is no time: write 90s, 15m, 12h or 1d.")
+    return float(int(found[1]) * _UNITS[found[2]])

@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from oven_site.access import sessions, throttles
 from oven_site.access.clients import LOCAL, client_of, named
-from oven_site.access.models import Outcome, SignIn
+from oven_site.access.models import How, Outcome, SignIn
 from oven_site.access.throttles import Rule, Throttled
 
 log = logging.getLogger(__name__)
-PASSWORD, LINK = "password", "link"
+PASSWORD, LINK = How.PASSWORD, How.LINK
 KEPT = timedelta(days=365)
 CLEARED_AT_ONCE = 50
 

@@ -217,6 +217,12 @@ def test_a_card_that_is_not_there_is_a_capture(brief: Any) -> None:
     assert request("GET", "/kidlisp-og").status == 504  # it is under way
 
 
+def test_the_card_that_never_fails_does_not_fail_for_that(brief: Any) -> None:
+    assert request("GET", "/kidlisp-og").status == 504
+    answer = request("GET", "/kidlisp-og.png")
+    assert (answer.status, answer.headers["X-Cache"]) == (302, "NONE")
+
+
 def test_what_is_cached_or_under_way_is_without_a_limit(brief: Any, grab: Any, tmp_path: Any) -> None:
     finished(grab(piece="cached", format="png"), tmp_path)
     grab(piece="under-way", format="png")

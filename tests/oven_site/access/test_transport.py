@@ -154,11 +154,14 @@ async def test_only_a_trusted_proxy_is_believed(trusted: list[str], peer: str, t
     assert (seen["scheme"] == "https") is (client != peer)
 
 
-def test_the_site_is_served_within_these_limits() -> None:
+def test_the_site_is_served_within_these_limits(settings: Any) -> None:
     from oven_site import asgi
     from oven_site.supervisor import plan
 
-    assert isinstance(asgi.application, ProxyHeadersMiddleware)
+    settings.OVEN_TRUSTED_PROXIES = []
+    assert asgi.behind_proxies(asgi.routes) is asgi.routes
+    settings.OVEN_TRUSTED_PROXIES = ["10.0.0.0/8"]
+    assert isinstance(asgi.behind_proxies(asgi.routes), ProxyHeadersMiddleware)
     assert isinstance(asgi.routes.application_mapping["http"], BodyLimit)
     command = plan._web(plan.Options()).argv
     assert command[command.index("--http") + 1] == "oven_site.access.transport:BoundedProtocol"
