@@ -156,5 +156,10 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonR
     return with_cors(error(404, f"There is no {request.method} {request.path}."))
 
 
+def malformed(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """A host that is none, a form that cannot be read."""
+    return with_cors(error(400, "The request is malformed."))
+
+
 def server_error(request: HttpRequest) -> JsonResponse:
     return with_cors(error(500, "Oven failed.", message="The error has been logged."))

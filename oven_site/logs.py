@@ -42,6 +42,13 @@ def _of_its_request(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutable
     return event
 
 
+def _in_brief(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What strangers send (a host that is none) is worth a line, and not the way it took through our code."""
+    if str(event.get("logger", "")).startswith("django.security"):
+        event.pop("exc_info", None)
+    return event
+
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     _add_user,
@@ -74,6 +81,7 @@ def logging_config(format_: str, level: str, secrets: Iterable[str] = ()) -> dic
                     *_SHARED,
                     structlog.stdlib.ExtraAdder(),
                     _of_its_request,
+                    _in_brief,
                     structlog.processors.format_exc_info,
                 ],
             }

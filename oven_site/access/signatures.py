@@ -1,6 +1,6 @@
 """Signed addresses: who holds a key may hand out addresses that ask for more than everybody may.
 
-`sig` is HMAC-SHA256 (base64url, without padding) over the decoded path and all of the query but itself, by name; `exp`
+`sig` is HMAC-SHA256 (base64url, without padding) over the decoded path and the rest of the query, by name; `exp`
 is the second since the epoch at which the address ends. Off unless OVEN_URL_KEYS are set.
 """
 

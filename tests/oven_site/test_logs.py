@@ -47,6 +47,16 @@ def lines() -> Iterator[Lines]:
     logging.getLogger().removeHandler(handler)
 
 
+@pytest.mark.django_db
+def test_a_host_that_is_none_is_one_line_and_an_answer_like_all_others(lines: Lines) -> None:
+    for path in ("/health", "/live/state"):
+        answer = request("GET", path, headers={"Host": "a:b:c"})
+        assert (answer.status, set(answer.json)) == (400, {"error"})
+    found = [line for line in lines() if line["logger"] == "django.security.DisallowedHost"]
+    assert len(found) == 2
+    assert not any("exception" in line for line in found)
+
+
 # --- requests -------------------------------------------------------------------------------------------------------
 
 
