@@ -43,8 +43,9 @@ def _of_its_request(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutable
 
 
 def _in_brief(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """What strangers send (a host that is none) is worth a line, and not the way it took through our code."""
-    if str(event.get("logger", "")).startswith("django.security"):
+    """What strangers get wrong (a host, a form) is worth a line, and not the way it took through our code."""
+    name = str(event.get("logger", ""))
+    if name.startswith("django.security") or (name == "django.request" and event.get("status_code", 500) < 500):
         event.pop("exc_info", None)
     return event
 
