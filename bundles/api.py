@@ -30,6 +30,7 @@ from bundles.sse import events, refusal
 from captures.requests import parse as parse_grab
 from oven_site.access.callers import Caller, caller_of
 from oven_site.access.models import Scope
+from oven_site.access.throttles import Throttled
 from oven_site.artifacts.stores import stream
 from oven_site.contract import BadRequest, error
 from oven_site.dashboard.audit import audited
@@ -191,6 +192,9 @@ async def _stream(wish: BundleRequest, raw: dict[str, Any], caller: Caller) -> H
         asked = await _ask(wish, raw, caller)
     except jobs.QueueFull:
         body = refusal("The queue is full. Try again in half a minute.")
+        return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)
+    except Throttled as throttled:
+        body = refusal(throttled.message)
         return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)
     body = events(asked, settings.OVEN_BUNDLE_WAIT_S, with_content)
     return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)

@@ -14,9 +14,10 @@ from captures.engine.spec import Format
 from captures.jobs import Asked, QueueFull, ask, unfreeze
 from captures.models import FrozenPiece, Grab
 from captures.placeholder import placeholder
-from captures.requests import GrabRequest, flag, parse
+from captures.requests import GrabRequest, dear, flag, parse
 from captures.schemas import GET_PARAMETERS, GRAB_RESPONSES, POST_BODY
-from oven_site.access.callers import Caller, Refused, caller_of
+from oven_site.access import signatures
+from oven_site.access.callers import ANONYMOUS, Caller, Refused, caller_of
 from oven_site.access.models import Scope
 from oven_site.contract import json_body, not_found, raw_segments
 from oven_site.dashboard.audit import audited
@@ -48,6 +49,8 @@ async def get_grab(request: HttpRequest, format: str, width: str, height: str, p
     wish = parse(fields)
     if raw_segments(request) not in (None, 5):
         return not_found(request)
+    if caller is ANONYMOUS:
+        signatures.check(request.get_full_path_info(), dear(wish))
     if flag(fields, "nowait") and (waiting := await _baking(wish)):
         return waiting
     return await _grab(request, caller, wish, fields, source=str(fields.get("source") or "manual"), by_address=True)

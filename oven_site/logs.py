@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.http import HttpRequest
+
+from oven_site import masking
 
 if TYPE_CHECKING:
     from oven_site.jobs.models import Job
@@ -40,6 +42,14 @@ def _of_its_request(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutable
     return event
 
 
+def _in_brief(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What strangers get wrong (a host, a form) is worth a line, and not the way it took through our code."""
+    name = str(event.get("logger", ""))
+    if name.startswith("django.security") or (name == "django.request" and event.get("status_code", 500) < 500):
+        event.pop("exc_info", None)
+    return event
+
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     _add_user,
@@ -50,8 +60,11 @@ _SHARED: list[Any] = [
 OURS = ("oven_site", "captures", "bakes", "bundles")
 
 
-def logging_config(format_: str, level: str) -> dict[str, Any]:
-    """For Django. `format_`: json, console, or empty for what fits; `level` is that of our own loggers."""
+def logging_config(format_: str, level: str, secrets: Iterable[str] = ()) -> dict[str, Any]:
+    """For Django. `format_`: json, console, or empty for what fits; `level` is that of our own loggers.
+
+    What is in `secrets` appears in no line, nor does what looks like a secret.
+    """
     console = format_ == "console" or (not format_ and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(default=str)
     return {
@@ -60,11 +73,16 @@ def logging_config(format_: str, level: str) -> dict[str, Any]:
         "formatters": {
             "structured": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "processor": renderer,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    masking.processor(secrets),
+                    renderer,
+                ],
                 "foreign_pre_chain": [
                     *_SHARED,
                     structlog.stdlib.ExtraAdder(),
                     _of_its_request,
+                    _in_brief,
                     structlog.processors.format_exc_info,
                 ],
             }
@@ -74,6 +92,7 @@ def logging_config(format_: str, level: str) -> dict[str, Any]:
         "loggers": {
             **{name: {"level": level} for name in OURS},
             "rq": {"level": "WARNING"},
+            "uvicorn": {"handlers": ["console"], "level": "WARNING", "propagate": False},  # else in a form of its own
         },
     }
 

@@ -119,7 +119,10 @@ def local_path(store: str, key: str) -> Path | None:
     if not isinstance(storage, FileSystemStorage):
         return None
     path = Path(storage.path(key))  # raises SuspiciousFileOperation outside of the store
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except OSError:  # no file has so long a name
+        return None
 
 
 async def stream(store: str, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:

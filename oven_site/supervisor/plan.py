@@ -115,6 +115,8 @@ def services(options: Options) -> list[Child]:
 def _web(options: Options) -> Child:
     arguments = ["--host", options.host, "--port", str(options.port), "--lifespan", "off"]
     arguments += ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "5"]
+    arguments += ["--no-proxy-headers"]  # OVEN_TRUSTED_PROXIES is ours
+    arguments += ["--http", "oven_site.access.transport:BoundedProtocol"]
     # Compressing every message for every reader would cost more than all the rest; what readers say is ignored.
     arguments += ["--ws-per-message-deflate", "false", "--ws-max-size", str(64 * 1024)]
     return Child("web", python("-m", "uvicorn", "oven_site.asgi:application", *arguments), cwd=ROOT)
