@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -67,7 +67,10 @@ def ask(
         spec=wish.as_json(),
     )
     try:
-        return Asked(lifecycle.submit(bundle))
+        with transaction.atomic():  # what was under way at the first look, and ended before the second, is seen here
+            if not skip_cache and (found := Bundle.objects.cached(key)):
+                return Asked(found, cached=True)
+            return Asked(lifecycle.submit(bundle))
     except IntegrityError:  # somebody asked for the same in this very moment
         active = Bundle.objects.active_with(key) or Bundle.objects.cached(key)
         if active is None:

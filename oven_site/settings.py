@@ -15,7 +15,7 @@ from oven_site.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = FileAwareEnv()
-if (BASE_DIR / ".env").exists():
+if (BASE_DIR / ".env").exists() and not os.environ.get("OVEN_NO_DOTENV"):  # scratch instances have their own
     env.read_env(str(BASE_DIR / ".env"))
 
 OVEN_DATA = Path(env.str("OVEN_DATA", default=str(BASE_DIR / "var"))).resolve()

@@ -41,7 +41,12 @@ class Options(NamedTuple):
 
 
 def dotenv() -> dict[str, str]:
-    """What the project's `.env` says; the settings read it as well, but the environment goes before it."""
+    """What the project's `.env` says; the settings read it as well, but the environment goes before it.
+
+    Nothing for a scratch instance: it must know nothing of the real one.
+    """
+    if os.environ.get("OVEN_NO_DOTENV"):
+        return {}
     try:
         text = (ROOT / ".env").read_text(errors="replace")
     except OSError:
