@@ -32,7 +32,7 @@ from oven_site.dashboard.admin import (
     picture,
     size,
 )
-from oven_site.dashboard.lists import InOrder
+from oven_site.dashboard.lists import MATCHES, InOrder
 from oven_site.jobs.admin import JobAdmin, Refused
 from oven_site.jobs.models import Attempt
 
@@ -43,7 +43,7 @@ RECORD_FIELDS = (
     *("public_id", "capture_key", "purpose", "source", "lane", "requested_by", "again_link", "attempt", "worker"),
     *("created_at", "started_at", "ended_at", "expires_at"),
 )
-MOST_NAMES = 2_000  # that grabs are looked up by; of more, the grabs themselves are read
+MOST_NAMES = 2_000  # that grabs are looked up by; of more, and of those with very many grabs, the grabs themselves are read
 AGAIN = dialog("Grab again?", "A new row is made; a capture still in the cache answers at once.", "Grab again")
 ANEW = dialog(
     "Capture anew?", "The piece is captured without the cache, and replaces what is cached.", "Capture anew"
@@ -82,9 +82,12 @@ class GrabAdmin(JobAdmin):
         if exact := jobs.with_key(text):
             return rows.filter(pk__in=exact)
         names = jobs.pieces_with(text, MOST_NAMES + 1)
-        if len(names) > MOST_NAMES:
+        if not names:
+            return super().search(rows, text)
+        of_these = self.model._default_manager.order_by().filter(piece__in=names)
+        if len(names) > MOST_NAMES or of_these[: MATCHES + 1].count() > MATCHES:
             return None
-        return rows.filter(piece__in=names) if names else super().search(rows, text)
+        return rows.filter(piece__in=names)
 
     def search_in_order(self, rows: QuerySet[Grab], text: str) -> QuerySet[Grab]:
         return rows.alias(_piece=InOrder("piece")).filter(_piece__icontains=text)

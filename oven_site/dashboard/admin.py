@@ -97,7 +97,8 @@ class HistoryAdmin(Exporting):
 
     def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Any:
         if not getattr(request, "oven_glance", False):
-            return super().get_paginator(request, queryset, per_page, *args, **kwargs)
+            ceiling = getattr(request, "oven_ceiling", None)
+            return CappedPaginator(queryset, per_page, *args, ceiling=ceiling, **kwargs)
         page = request.GET.get("p", "")
         return GlancingPaginator(queryset, per_page, page=int(page) if page.isdecimal() else 1)
 

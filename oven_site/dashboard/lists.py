@@ -24,6 +24,7 @@ from django.utils.formats import date_format
 from unfold.views import ChangeList
 
 COUNT_CEILING = 100_000
+MIXED_CEILING = 2_000  # of several filters together, which no index holds: their rows are read to be counted
 VALUES_CEILING = 100  # of one filter: what callers may write freely could be anything
 MATCHES = 5_000  # a search that finds no more is looked up by key, else the rows are read in the list's order
 FEW = 500  # rows of a filter that are looked up by key when there are other filters
@@ -43,12 +44,16 @@ class AtLeast(int):
 class CappedPaginator(Paginator):
     """Counts no further than a ceiling."""
 
+    def __init__(self, *args: Any, ceiling: int | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ceiling = COUNT_CEILING if ceiling is None else ceiling
+
     @cached_property
     def count(self) -> int:
         if not isinstance(self.object_list, QuerySet):
             return len(self.object_list)
-        found = self.object_list.order_by()[:COUNT_CEILING].count()
-        return AtLeast(found) if found == COUNT_CEILING else found
+        found = self.object_list.order_by()[: self.ceiling].count()
+        return AtLeast(found) if found == self.ceiling else found
 
 
 class GlancingPaginator(CappedPaginator):
@@ -85,14 +90,17 @@ class HistoryChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
-        few = self._rarest(request)
+        used = [spec for spec in self.filter_specs if getattr(spec, "used_parameters", None)]
+        if len(used) < 2:
+            return rows
+        request.oven_ceiling = MIXED_CEILING  # type: ignore[attr-defined]
+        few = self._rarest(request, used)
         return rows if few is None else rows.filter(pk__in=few)
 
-    def _rarest(self, request: HttpRequest) -> list[Any] | None:
+    def _rarest(self, request: HttpRequest, used: list[Any]) -> list[Any] | None:
         """Keys of the rows of the filter that leaves few. A database that does not know which one that is may go by
-        another, and read most of the table; of a single filter it makes no difference."""
-        used = [spec for spec in self.filter_specs if getattr(spec, "used_parameters", None)]
-        for spec in used if len(used) > 1 else []:
+        another, and read most of the table."""
+        for spec in used:
             rows = spec.queryset(request, self.root_queryset.order_by())
             keys = list(rows.values_list("pk", flat=True)[: FEW + 1])
             if len(keys) <= FEW:

@@ -179,6 +179,9 @@ def test_two_filters_go_by_the_one_that_leaves_few(staff: Any, grabs: Any, monke
         assert shown(staff, source="migration", state__exact=state) == [str(grabs[2])]
     assert any(f'"id" IN ({grabs[2].pk})' in query["sql"] for query in found.captured_queries)
     assert shown(staff, source="manual", state__exact=state) == []
+    monkeypatch.setattr(lists, "MIXED_CEILING", 2)
+    few = staff.get(GRABS, {"source": "test", "blank__exact": "0"}).context["cl"]
+    assert str(few.result_count) == "2+"
     assert shown(staff, source="migration", format__exact="none") == []
 
 
@@ -248,6 +251,16 @@ def test_grabs_are_found_by_piece_id_and_key(staff: Any, grabs: Any, text: str, 
 def test_a_search_goes_with_a_filter(staff: Any, grabs: Any) -> None:
     Grab.objects.filter(pk=grabs[4].pk).update(state="complete")
     assert shown(staff, q="piece", state__exact="complete") == ["grab-4"]
+
+
+def test_names_of_very_many_rows_are_read_in_order_with_the_same_result(
+    staff: Any, grabs: Any, monkeypatch: Any
+) -> None:
+    looked_up = shown(staff, q="piece")
+    monkeypatch.setattr("captures.admin.MATCHES", 2)
+    page = staff.get(GRABS, {"q": "piece"}).context["cl"]
+    assert isinstance(page.paginator, GlancingPaginator)
+    assert [str(row) for row in page.result_list] == looked_up
 
 
 def test_very_many_names_are_read_in_order_with_the_same_result(staff: Any, grabs: Any, monkeypatch: Any) -> None:
