@@ -1,4 +1,7 @@
-"""Every route for every kind of caller, from the URL table: a new route without a row here fails."""
+"""Every route for every kind of caller, from the URL table: a new route without a row here fails.
+
+Sockets are in `test_matrix_sockets.py`, admin pages in `tests/oven_site/dashboard/test_admin_roles.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from oven_site.access.models import ApiToken, Scope
 from oven_site.access.roles import WATCH
 from oven_site.api import api
-from oven_site.asgi import routes
-from tests.oven_site.live.sockets import cookie_of
-from tests.support import awaited, request
+from tests.support import request
 
 pytestmark = pytest.mark.django_db
 PEOPLE = ("anonymous", "outsider", "viewer", "operator", "administrator")
@@ -205,43 +204,4 @@ def test_every_route_lets_in_whom_it_may(method: str, door: Door, people: Any, v
         headers = people.bearer(token(who, door)) if who in TOKENS else {}
         found[who] = request(method, door.url, user=user, headers=headers, body=door.body).status
         expected[who] = door.expected(who, user)
-    assert found == expected
-
-
-# --- sockets --------------------------------------------------------------------------------------------------------
-
-WATCHERS = {"viewer", "operator", "administrator"}  # of people; a token opens no socket more than nobody does
-SOCKETS: dict[str, tuple[str, set[str]]] = {
-    r"^ws/?$": ("/ws", set(CALLERS)),
-    r"^ws/live/?$": ("/ws/live", WATCHERS),
-    r"": ("/ws/other", set()),
-}
-
-
-def socket_patterns() -> set[str]:
-    app: Any = routes.application_mapping["websocket"]
-    while not hasattr(app, "routes"):
-        app = app.inner
-    return {str(route.pattern) for route in app.routes}
-
-
-def test_every_socket_has_a_row() -> None:
-    assert socket_patterns() == set(SOCKETS)
-
-
-@pytest.mark.parametrize("pattern", SOCKETS)
-@awaited
-async def test_every_socket_lets_in_whom_it_may(people: Any, valkey: Any, pattern: str) -> None:
-    path, expected = SOCKETS[pattern]
-    found = set()
-    for who in CALLERS:
-        if who in TOKENS:
-            secret = await sync_to_async(token)(who, Door(path, needs=W))
-            headers = [(b"authorization", f"Bearer {secret}".encode())]
-        else:
-            headers = [] if who == "anonymous" else [(b"cookie", (await cookie_of(getattr(people, who))).encode())]
-        socket = WebsocketCommunicator(routes, path, headers=headers)
-        if (await socket.connect(5))[0]:
-            found.add(who)
-            await socket.disconnect()
     assert found == expected
