@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz [--cases 10000] [--seed 1] [--only N]`: sends cases to an Oven of its own; 1 when one fails."""
+"""`python -m tests.fuzz [--cases 10000] [--seed 1] [--only N] [--examples 20]`: sends cases to an Oven of its own; 1 when one fails."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.e2e.stack import Stack
 from tests.fuzz.running import WAITS, cases_of, run
+from tests.fuzz.schema import examine
 from tests.fuzz.site import NoPieces
 
 
@@ -17,6 +18,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, help="one case, by its number")
+    parser.add_argument("--examples", type=int, default=20, help="of schemathesis, for each operation and mode")
     options = parser.parse_args()
     numbers = [options.only] if options.only is not None else range(options.cases)
     with tempfile.TemporaryDirectory() as place, NoPieces() as site:
@@ -25,12 +27,13 @@ def main() -> int:
             oven.start(limit_s=300)
             cases = cases_of(oven, options.seed)
             found = run(oven, (cases[number] for number in numbers))
+            examined = examine(oven, options.examples)
         finally:
             oven.stop()
-    print(found)
-    for complaint in found.wrong[:20]:
-        print(complaint)
-    return int(bool(found.wrong))
+    print(found, examined, sep="\n")
+    wrong = [*found.wrong, *examined.wrong]
+    print(*wrong[:20], sep="\n")
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tests.e2e.stack import Stack
 from tests.fuzz.cases import Case, Cases
 
 LIMIT_S = 10.0  # in which every request is answered
-WAITS = {"OVEN_WAIT_S": "4", "OVEN_CARD_WAIT_S": "4", "OVEN_BUNDLE_WAIT_S": "4"}
+WAITS = {"OVEN_WAIT_S": "1", "OVEN_CARD_WAIT_S": "4", "OVEN_BUNDLE_WAIT_S": "1"}  # for what is made; then it is 504
 AT_ONCE = 8
 TRACEBACK = "Traceback (most recent call last)"
 UNKNOWN = b"The error has been logged"

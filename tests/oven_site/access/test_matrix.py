@@ -1,4 +1,7 @@
-"""Every route for every kind of caller, from the URL table: a new route without a row here fails."""
+"""Every route for every kind of caller, from the URL table: a new route without a row here fails.
+
+Sockets are in `test_matrix_sockets.py`, admin pages in `tests/oven_site/dashboard/test_admin_roles.py`.
+"""
 
 from __future__ import annotations
 
