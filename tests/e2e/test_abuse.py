@@ -30,7 +30,7 @@ GREEDY: dict[str, set[str]] = {
     "bad-canvas": {"memory"},
     "bad-bomb": {"memory"},
     "bad-workers": {"memory", "crashed"},
-    "bad-frames": {"memory", "hung"},
+    "bad-frames": {"memory", "hung", "timeout"},
 }
 
 
