@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.db import connection
+from django.db.models import JSONField, Model
+
+from captures.models import Grab
+from oven_site.artifacts.models import Artifact
+from oven_site.jobs.models import Attempt
 
 PIECES = 20_000
 WORDS = ("roz", "orbit", "prism", "tiles", "wipe", "moon", "line", "box", "wave", "paint")
@@ -21,16 +27,33 @@ def fill(rows: int) -> None:
         cursor.execute("SELECT COUNT(*) FROM captures_piecename")
         if cursor.fetchone()[0]:
             return
-        for table, count, columns in (
-            ("artifacts_artifact", rows, artifact()),
-            ("captures_grab", rows, grab(rows)),
-            ("jobs_attempt", rows + rows // 5, attempt(rows)),
+        for model, count, columns in (
+            (Artifact, rows, artifact()),
+            (Grab, rows, grab(rows)),
+            (Attempt, rows + rows // 5, attempt(rows)),
         ):
-            _insert(cursor, table, count, columns)
+            _insert(cursor, model._meta.db_table, count, {**_defaults(model), **columns})
         cursor.execute("INSERT INTO captures_piecename (name) SELECT DISTINCT piece FROM captures_grab")
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")  # as its own housekeeping would
+
+
+def _defaults(model: type[Model]) -> dict[str, str]:
+    """For columns that this file knows nothing of."""
+    found: dict[str, str] = {}
+    for field in model._meta.concrete_fields:
+        if field.null or field.primary_key or field.is_relation:
+            continue
+        value = field.get_default()
+        found[field.column] = _json(json.dumps(value)) if isinstance(field, JSONField) else _literal(value)
+    return found
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else f"'{value or ''}'"
 
 
 def _insert(cursor: Any, table: str, count: int, columns: dict[str, str]) -> None:

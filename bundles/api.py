@@ -30,8 +30,10 @@ from bundles.sse import events, refusal
 from captures.requests import parse as parse_grab
 from oven_site.access.callers import Caller, caller_of
 from oven_site.access.models import Scope
+from oven_site.access.throttles import Throttled
 from oven_site.artifacts.stores import stream
 from oven_site.contract import BadRequest, error
+from oven_site.dashboard.audit import audited
 from oven_site.jobs.states import State
 from oven_site.jobs.waiting import wait_ended
 
@@ -191,6 +193,9 @@ async def _stream(wish: BundleRequest, raw: dict[str, Any], caller: Caller) -> H
     except jobs.QueueFull:
         body = refusal("The queue is full. Try again in half a minute.")
         return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)
+    except Throttled as throttled:
+        body = refusal(throttled.message)
+        return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)
     body = events(asked, settings.OVEN_BUNDLE_WAIT_S, with_content)
     return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)
 
@@ -214,6 +219,7 @@ async def prewarm(request: HttpRequest) -> HttpResponseBase:
     caller.require(Scope.BUNDLE)
     started = timezone.now()
     build = await sync_to_async(jobs.build_core)(source="prewarm", user=caller.user)
+    await audited(caller, build, "asked for by the API")
     ended = await wait_ended(build, settings.OVEN_BUNDLE_WAIT_S)
     if ended is None:
         return error(504, "The runtime is still being packed; it goes on.", jobId=build.public_id)

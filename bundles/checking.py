@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from captures.engine.chromium import BrowserOptions
-from captures.engine.errors import CaptureError
+from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureResult, CaptureSpec, Format
 
@@ -16,6 +16,7 @@ NOWHERE = "http://127.0.0.1:9"  # the discard port: every request fails at once
 SIDE = 256
 SHOWN = 5
 DEADLINE_S = 30.0
+NO_VERDICT = {ErrorCode.BROWSER_LOST, ErrorCode.CRASHED, ErrorCode.NO_BROWSER}  # of the browser, not of the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ Wait = Callable[[Future[CaptureResult]], CaptureResult]
 def check_page(
     page: Path, options: BrowserOptions, ready_expression: str, wait: Wait = lambda future: future.result()
 ) -> Checked:
-    """Opens a bundle with the network off, until it is ready, and judges it. `wait` may raise to end it."""
+    """Opens a bundle with the network off, until it is ready, and judges it. `wait` may raise to end it.
+
+    Raises CaptureError when the browser went away: then nothing can be said of the page.
+    """
     spec = CaptureSpec(
         url=page.resolve().as_uri(),
         format=Format.PNG,
@@ -45,6 +49,8 @@ def check_page(
         try:
             result = wait(host.capture(spec, page.parent))
         except CaptureError as error:
+            if error.code in NO_VERDICT:
+                raise
             return Checked((f"It shows nothing: {error.message}", *_found(error.evidence)))
     return Checked(_judge(result), result.poster)
 

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -16,6 +16,7 @@ from bundles.models import Bundle, CoreBuild
 from bundles.requests import BundleRequest
 from captures.keeps.models import protected_artifacts
 from captures.models import Grab
+from oven_site.access import throttles
 from oven_site.artifacts import stores
 from oven_site.health import counters
 from oven_site.jobs import lifecycle
@@ -42,7 +43,7 @@ class Asked:
 def ask(
     wish: BundleRequest, *, skip_cache: bool = False, source: str = "web", user: Any = None, lane: Lane = Lane.NOW
 ) -> Asked:
-    """A bundle of the wish: the cached one, the one under way, or a new one. Raises QueueFull."""
+    """A bundle of the wish: the cached one, the one under way, or a new one. Raises QueueFull and Throttled."""
     core = CoreBuild.objects.in_service()
     key = wish.capture_key(core.tree if core else "")
     if not skip_cache and (found := Bundle.objects.cached(key)):
@@ -54,6 +55,7 @@ def ask(
         return Asked(active)
     counters.count("oven_cache_lookups", "bundle", "miss")
     lifecycle.check_ceiling(Bundle)
+    throttles.charge(throttles.Rule.BUNDLES)
     name = wish.name.removeprefix("$").replace("/", "-")
     bundle = Bundle(
         public_id=f"bundle-{name}-{secrets.token_hex(4)}",
@@ -65,7 +67,10 @@ def ask(
         spec=wish.as_json(),
     )
     try:
-        return Asked(lifecycle.submit(bundle))
+        with transaction.atomic():  # what was under way at the first look, and ended before the second, is seen here
+            if not skip_cache and (found := Bundle.objects.cached(key)):
+                return Asked(found, cached=True)
+            return Asked(lifecycle.submit(bundle))
     except IntegrityError:  # somebody asked for the same in this very moment
         active = Bundle.objects.active_with(key) or Bundle.objects.cached(key)
         if active is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def _check(execution: Execution, build: CoreBuild, core: CoreResult) -> Checked:
         browser = offline(browser_options())
         try:
             checked = check_page(page, browser, settings.OVEN_READY_EXPRESSION, execution.wait)
-        except CaptureError as error:  # no browser here: nothing can be said of the page
+        except CaptureError as error:  # no browser here, or not any more: nothing can be said of the page
             raise BundleError(ErrorCode.WORKER_LOST, f"It could not be checked: {error.message}") from None
     execution.spans["check"] = round((time.monotonic() - started) * 1000)
     execution.note(f"checked with {name}: {len(checked.problems)} problems")
@@ -245,26 +246,43 @@ def _publish(
     name, data = result.filename, result.html
     if wish.m4d:
         name, data = m4d_name(wish.name), m4d_device(result.html, wish.name)
+    _drop(bundle, range(1, bundle.attempt))  # what a lost attempt had stored, but not published
     artifact = _keep(bundle, data)
-    lifecycle.finish(
-        bundle,
-        execution.spans,
-        artifact=artifact,
-        core=build,
-        expires_at=timezone.now() + timedelta(seconds=settings.OVEN_BUNDLE_CACHE_S),
-        poster=_poster(bundle, wish),
-        filename=name,
-        key=result.key,
-        size_kb=result.size_kb,
-        file_count=result.file_count,
-        pack_date=result.pack_date,
-        source_code=result.source_code,
-        author_handle=result.author_handle,
-        user_code=result.user_code or "",
-        dep_count=result.dep_count,
-        warnings=list(result.warnings),
-        messages=report.messages,
-    )
+    fields = _facts(result, report)
+    try:
+        lifecycle.finish(bundle, execution.spans, filename=name, **fields, **_links(bundle, wish, artifact, build))
+    except lifecycle.StateMismatch:
+        _drop(bundle, (bundle.attempt,))  # cancelled, or too late: nobody will ever name it
+        raise
+
+
+def _links(bundle: Bundle, wish: BundleRequest, artifact: Artifact, build: CoreBuild | None) -> dict[str, Any]:
+    expires_at = timezone.now() + timedelta(seconds=settings.OVEN_BUNDLE_CACHE_S)
+    return {"artifact": artifact, "core": build, "expires_at": expires_at, "poster": _poster(bundle, wish)}
+
+
+def _facts(result: BundleResult, report: Reporter) -> dict[str, Any]:
+    return {
+        "key": result.key,
+        "size_kb": result.size_kb,
+        "file_count": result.file_count,
+        "pack_date": result.pack_date,
+        "source_code": result.source_code,
+        "author_handle": result.author_handle,
+        "user_code": result.user_code or "",
+        "dep_count": result.dep_count,
+        "warnings": list(result.warnings),
+        "messages": report.messages,
+    }
+
+
+def _file_key(bundle: Bundle, attempt: int) -> str:
+    return f"bundles/{lifecycle.attempt_name(bundle, attempt)}"
+
+
+def _drop(bundle: Bundle, attempts: Iterable[int]) -> None:
+    """The files of attempts that are not to be published."""
+    stores.discard([_file_key(bundle, attempt) for attempt in attempts], "blobs")
 
 
 def _keep(bundle: Bundle, data: bytes) -> Artifact:
@@ -272,7 +290,8 @@ def _keep(bundle: Bundle, data: bytes) -> Artifact:
     with scratch.directory(bundle) as place:
         path = place / "bundle"
         path.write_bytes(data)
-        return stores.keep(path, f"bundles/{bundle.public_id}", "application/octet-stream", store="blobs")
+        key = _file_key(bundle, bundle.attempt)
+        return stores.keep(path, key, "application/octet-stream", store="blobs")
 
 
 def _poster(bundle: Bundle, wish: BundleRequest) -> str:

@@ -51,7 +51,11 @@ def body(request: HttpRequest, artifact: Artifact, headers: Mapping[str, str]) -
     if _has(request, artifact):
         return HttpResponse(status=304, headers=headers)
     headers |= {"Content-Length": str(artifact.bytes), "X-Content-Type-Options": "nosniff"}
-    return StreamingHttpResponse(stream(artifact.store, artifact.key), content_type=artifact.mime, headers=headers)
+    response = StreamingHttpResponse(
+        stream(artifact.store, artifact.key), content_type=artifact.mime, headers=headers
+    )
+    response.artifact = artifact  # type: ignore[attr-defined]  # by which the answer can be given again
+    return response
 
 
 def elsewhere(request: HttpRequest, artifact: Artifact, headers: Mapping[str, str]) -> HttpResponseBase:

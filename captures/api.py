@@ -12,13 +12,15 @@ from ninja import Router
 from captures import answers, control, shapes
 from captures.engine.spec import Format
 from captures.jobs import Asked, QueueFull, ask, unfreeze
-from captures.models import Grab
+from captures.models import FrozenPiece, Grab
 from captures.placeholder import placeholder
-from captures.requests import GrabRequest, flag, parse
+from captures.requests import GrabRequest, dear, flag, parse
 from captures.schemas import GET_PARAMETERS, GRAB_RESPONSES, POST_BODY
-from oven_site.access.callers import Caller, Refused, caller_of
+from oven_site.access import signatures
+from oven_site.access.callers import ANONYMOUS, Caller, Refused, caller_of
 from oven_site.access.models import Scope
 from oven_site.contract import json_body, not_found, raw_segments
+from oven_site.dashboard.audit import audited
 from oven_site.jobs import board, registry
 
 router = Router(tags=["grabs"])
@@ -47,6 +49,8 @@ async def get_grab(request: HttpRequest, format: str, width: str, height: str, p
     wish = parse(fields)
     if raw_segments(request) not in (None, 5):
         return not_found(request)
+    if caller is ANONYMOUS:
+        signatures.check(request.get_full_path_info(), dear(wish))
     if flag(fields, "nowait") and (waiting := await _baking(wish)):
         return waiting
     return await _grab(request, caller, wish, fields, source=str(fields.get("source") or "manual"), by_address=True)
@@ -154,14 +158,20 @@ async def grab_status(request: HttpRequest) -> JsonResponse:
 
 @router.post("/grab-cleanup", summary="Recover grabs whose worker has gone")
 async def grab_cleanup(request: HttpRequest) -> dict[str, Any]:
-    (await caller_of(request)).require(Scope.STEER)
-    return {"success": True, **await sync_to_async(control.clean_up)()}
+    caller = await caller_of(request)
+    caller.require(Scope.STEER)
+    found = await sync_to_async(control.clean_up)()
+    await audited(caller, Grab, "recovered by the API", found["cleaned"])
+    return {"success": True, **found}
 
 
 @router.post("/grab-clear", summary="Cancel every waiting and running grab")
 async def grab_clear(request: HttpRequest) -> dict[str, Any]:
-    (await caller_of(request)).require(Scope.STEER)
-    return {"success": True, **await sync_to_async(control.clear)()}
+    caller = await caller_of(request)
+    caller.require(Scope.STEER)
+    found = await sync_to_async(control.clear)()
+    await audited(caller, Grab, "cancelled by the API", sum(found.values()))
+    return {"success": True, **found}
 
 
 @router.get("/api/frozen", summary="Pieces that do not move")
@@ -171,8 +181,10 @@ async def frozen(request: HttpRequest) -> dict[str, Any]:
 
 @router.delete("/api/frozen/{path:piece}", summary="Take a piece off the frozen list")
 async def delete_frozen(request: HttpRequest, piece: str) -> dict[str, Any]:
-    (await caller_of(request)).require(Scope.STEER)
-    await sync_to_async(unfreeze)(piece)
+    caller = await caller_of(request)
+    caller.require(Scope.STEER)
+    if await sync_to_async(unfreeze)(piece):
+        await audited(caller, FrozenPiece, f"unfrozen by the API: {piece}")
     return {"success": True, "piece": piece}
 
 

@@ -15,6 +15,7 @@ from captures.engine.spec import CaptureResult, Format
 from captures.keeps.models import protected_artifacts
 from captures.models import FrozenPiece, Grab, PieceName
 from captures.requests import GrabRequest, slug
+from oven_site.access import throttles
 from oven_site.artifacts import stores
 from oven_site.health import counters
 from oven_site.jobs import lifecycle
@@ -49,7 +50,7 @@ def ask(
     lane: Lane | None = None,
     again_of: Grab | None = None,
 ) -> Asked:
-    """A capture of the wish: the cached one, the one under way, or a new one. Raises QueueFull.
+    """A capture of the wish: the cached one, the one under way, or a new one. Raises QueueFull and Throttled.
 
     Only callers who may claim priority should pass source "keep".
     """
@@ -62,6 +63,7 @@ def ask(
         return Asked(lifecycle.hasten(active), joined=True)
     counters.count("oven_cache_lookups", "grab", "miss")
     lifecycle.check_ceiling(Grab)
+    throttles.charge(throttles.Rule.CAPTURES)
     width, height = wish.outputs[0].pixel_size
     grab = Grab(
         public_id=new_id(wish.piece),

@@ -228,6 +228,14 @@ def _check_together(wish: GrabRequest) -> None:
         raise BadRequest("transparent", f"transparent: {opaque[0]} has no transparency.", ["png", "webp"])
 
 
+def dear(wish: GrabRequest) -> dict[str, float]:
+    """What makes a capture dear, by the contract's names: of a still, its size alone."""
+    found = {"width": wish.width, "height": wish.height, "density": wish.scale}
+    if not wish.animated:
+        return found
+    return {**found, "duration": wish.duration_ms, "fps": wish.fps, "playbackFps": wish.playback_fps}
+
+
 def check_piece(value: object, any_page: bool = False) -> str:
     if not isinstance(value, str) or not value.strip():
         raise BadRequest("piece", "piece: a piece's name is needed.")

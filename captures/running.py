@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -126,28 +127,40 @@ def _conclude(execution: Execution, grab: Grab, wish: GrabRequest, result: Captu
     execution.report("uploading", 95, "Storing")
     execution.beat()  # the last look whether this attempt still counts, before anything is written
     started = timezone.now()
+    _drop(grab, wish, result, range(1, grab.attempt))  # what a lost attempt had stored, but not published
     artifacts, poster = _store(grab, wish, result)
     grab.made = _outputs(grab, wish, artifacts)
     artifact = artifacts[0]
     execution.spans["store"] = round((timezone.now() - started).total_seconds() * 1000)
     execution.note(f"{result.mode} mode, ready by {result.ready} at {result.ready_ms} ms, {result.frames} frames")
     execution.save_log(evidence={**result.evidence, "mode": result.mode, "ready": result.ready})
-    lifecycle.finish(
-        grab,
-        execution.spans,
-        artifact=artifact,
-        poster=poster,
-        expires_at=artifact.expires_at,
-        mode=result.mode,
-        ready=result.ready,
-        ready_ms=result.ready_ms,
-        still_reason=result.still_reason,
-        blank=result.blank,
-        out_width=result.width,
-        out_height=result.height,
-    )
+    try:
+        lifecycle.finish(grab, execution.spans, artifact=artifact, poster=poster, **_facts(artifact, result))
+    except lifecycle.StateMismatch:
+        _drop(grab, wish, result, (grab.attempt,))  # cancelled, or too late: nobody will ever name these
+        raise
     if result.still_reason in ("frozen", "flat"):
         list_frozen(grab, result)
+
+
+def _facts(artifact: Artifact, result: CaptureResult) -> dict[str, Any]:
+    return {
+        "expires_at": artifact.expires_at,
+        "mode": result.mode,
+        "ready": result.ready,
+        "ready_ms": result.ready_ms,
+        "still_reason": result.still_reason,
+        "blank": result.blank,
+        "out_width": result.width,
+        "out_height": result.height,
+    }
+
+
+def _drop(grab: Grab, wish: GrabRequest, result: CaptureResult, attempts: Iterable[int]) -> None:
+    """The files of attempts that are not to be published."""
+    for attempt in attempts:
+        keys = [naming.file_key(grab, wish, file, attempt) for file in result.files]
+        stores.discard([*keys, naming.poster_key(grab, attempt)])
 
 
 def _store(grab: Grab, wish: GrabRequest, result: CaptureResult) -> tuple[list[Artifact], str]:

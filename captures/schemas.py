@@ -64,11 +64,15 @@ POST_BODY = {
     },
     "security": [{"bearer": []}],
 }
+_SIGNATURE = {
+    "exp": {"type": "integer", "description": "Of a signed address: when it ends, in seconds since the epoch."},
+    "sig": {"type": "string", "description": "Of a signed address (`manage.py sign_url`): its HMAC-SHA256."},
+}
 GET_PARAMETERS = {
     "parameters": [
         *(
             {"name": name, "in": "query", "schema": schema}
-            for name, schema in {**_OPTIONS, "nowait": _NOWAIT}.items()
+            for name, schema in {**_OPTIONS, "nowait": _NOWAIT, **_SIGNATURE}.items()
         ),
     ]
 }
@@ -101,6 +105,7 @@ GRAB_RESPONSES = {
         302: {"description": "Captured before: where it lies. `X-Cache: HIT`."},
         400: _error("A field is wrong: `field`, and `valid` values or bounds."),
         401: _error("Sign in or send a bearer token."),
+        403: _error("The token lacks the scope; or the address would have to be signed for this `field`."),
         500: _error("The capture failed: `code`, `grabId`."),
         503: _error("The queue is full: `Retry-After`."),
         504: _error("Not ready in time: `grabId`, `statusUrl`."),

@@ -20,9 +20,12 @@ from captures.cards.api import router as cards_router
 from captures.icons.api import router as icons_router
 from captures.keeps.api import router as keeps_router
 from captures.shots.api import router as shots_router
+from oven_site.access import doors
 from oven_site.access.callers import Refused, caller_of
 from oven_site.access.models import Scope
-from oven_site.contract import BadRequest, error, too_large
+from oven_site.access.signatures import Unsigned
+from oven_site.access.throttles import Throttled
+from oven_site.contract import BadRequest, error, too_large, too_many
 from oven_site.health.api import router as health_router
 from oven_site.jobs import registry
 from oven_site.live import snapshot
@@ -37,6 +40,9 @@ class OvenAPI(NinjaAPI):
     def get_openapi_schema(self, **kwargs: Any) -> Any:
         schema = super().get_openapi_schema(**kwargs)
         schema["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        for item in schema["paths"].values():
+            for method, operation in item.items():
+                doors.describe(method, operation)
         return schema
 
 
@@ -92,6 +98,16 @@ def refused(request: HttpRequest, exc: Refused) -> JsonResponse:
     if exc.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+@api.exception_handler(Unsigned)
+def unsigned(request: HttpRequest, exc: Unsigned) -> JsonResponse:
+    return error(403, exc.message, field=exc.field)
+
+
+@api.exception_handler(Throttled)
+def throttled(request: HttpRequest, exc: Throttled) -> JsonResponse:
+    return too_many(exc.message, exc.retry_after_s)
 
 
 @api.exception_handler(ValidationError)

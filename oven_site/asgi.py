@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oven_site.settings")
 
@@ -13,14 +14,17 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
+from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
 
 from oven_site import urls  # noqa: E402, F401 - loads every page now, not with the first request
+from oven_site.access.transport import BodyLimit  # noqa: E402
 from oven_site.live.consumers import ContractConsumer, LiveConsumer  # noqa: E402
 
-application = ProtocolTypeRouter(
+routes = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": BodyLimit(django_application),
         "websocket": AuthMiddlewareStack(
             URLRouter(
                 [
@@ -32,5 +36,14 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+
+
+def behind_proxies(app: Any) -> Any:
+    """What `OVEN_TRUSTED_PROXIES` say of a client counts; without any it is not even looked at."""
+    trusted = settings.OVEN_TRUSTED_PROXIES
+    return ProxyHeadersMiddleware(app, trusted_hosts=trusted) if trusted else app
+
+
+application = behind_proxies(routes)
 gc.collect()
 gc.freeze()  # what is loaded stays: no request pays for looking through it again

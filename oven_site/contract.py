@@ -19,11 +19,11 @@ PAGES = ("admin", "sign-in", "static", "live", "gallery")  # ordinary Django beh
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Content-Type, Authorization",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization, Idempotency-Key",
     "Access-Control-Expose-Headers": (
         "X-Grab-Id, X-Grab-Duration, X-Cache, X-Proxy, X-Oven-Status, X-Queue-Position, X-Estimated-Wait, "
         "X-OG-Layout, X-OG-Generated, X-OG-Featured, X-Backdrop-Piece, "
-        "X-Screenshot-Preset, X-Screenshot-Dimensions"
+        "X-Screenshot-Preset, X-Screenshot-Dimensions, Retry-After, Idempotent-Replayed"
     ),
 }
 # First segments of the contract, answered in any case.
@@ -57,9 +57,9 @@ class ContractMiddleware:
         markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        first, *rest = request.path_info.strip("/").lower().split("/")
-        if first in PAGES and (rest or first != "live"):
+        if is_page(request.path_info):
             return await self.get_response(request)
+        first = request.path_info.strip("/").lower().split("/")[0]
         response: HttpResponseBase | None = _early_answer(request)
         if response is None:
             _normalise(request, first)
@@ -74,6 +74,12 @@ class ContractMiddleware:
         if response.status_code == 405:
             return not_found(request)
         return response
+
+
+def is_page(path: str) -> bool:
+    """Pages for people, whom none of the contract's rules concern."""
+    first, *rest = path.strip("/").lower().split("/")
+    return first in PAGES and bool(rest or first != "live")
 
 
 def _early_answer(request: HttpRequest) -> HttpResponse | None:
@@ -108,6 +114,8 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
         body = json.loads(request.body)
     except ValueError:
         raise BadRequest("body", "body: this is not valid JSON.") from None
+    except RecursionError:
+        raise BadRequest("body", "body: it is nested too deeply.") from None
     if not isinstance(body, dict):
         raise BadRequest("body", "body: a JSON object is needed.")
     return body
@@ -137,9 +145,20 @@ def too_large() -> JsonResponse:
     return error(413, f"The body is larger than {MAX_BODY // 1024} kB.", field="body", limit=MAX_BODY)
 
 
+def too_many(text: str, retry_after_s: int) -> JsonResponse:
+    response = error(429, text)
+    response.headers["Retry-After"] = str(retry_after_s)
+    return response
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """Unknown path or wrong method: the contract knows no 405."""
     return with_cors(error(404, f"There is no {request.method} {request.path}."))
+
+
+def malformed(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """A host that is none, a form that cannot be read."""
+    return with_cors(error(400, "The request is malformed."))
 
 
 def server_error(request: HttpRequest) -> JsonResponse:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from django.http import HttpRequest
+
+from oven_site import masking
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
-
     from oven_site.jobs.models import Job
 
+REQUEST_ID = "oven.request_id"  # in a request's META
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 
 
@@ -28,6 +30,23 @@ def _add_user(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappin
     user = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
     if user is not None and user.pk is not None:
         event.setdefault("user_id", user.pk)
+    return event
+
+
+def _of_its_request(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Django's own lines on an answer are written when the request is over: they carry it along."""
+    request = event.pop("request", None)
+    if isinstance(request, HttpRequest):
+        event.setdefault("request_id", request.META.get(REQUEST_ID, ""))
+        event["method"], event["path"] = request.method, request.path
+    return event
+
+
+def _in_brief(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What strangers get wrong (a host, a form) is worth a line, and not the way it took through our code."""
+    name = str(event.get("logger", ""))
+    if name.startswith("django.security") or (name == "django.request" and event.get("status_code", 500) < 500):
+        event.pop("exc_info", None)
     return event
 
 
@@ -41,8 +60,11 @@ _SHARED: list[Any] = [
 OURS = ("oven_site", "captures", "bakes", "bundles")
 
 
-def logging_config(format_: str, level: str) -> dict[str, Any]:
-    """For Django. `format_`: json, console, or empty for what fits; `level` is that of our own loggers."""
+def logging_config(format_: str, level: str, secrets: Iterable[str] = ()) -> dict[str, Any]:
+    """For Django. `format_`: json, console, or empty for what fits; `level` is that of our own loggers.
+
+    What is in `secrets` appears in no line, nor does what looks like a secret.
+    """
     console = format_ == "console" or (not format_ and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(default=str)
     return {
@@ -51,16 +73,26 @@ def logging_config(format_: str, level: str) -> dict[str, Any]:
         "formatters": {
             "structured": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "processor": renderer,
-                "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder(), structlog.processors.format_exc_info],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    masking.processor(secrets),
+                    renderer,
+                ],
+                "foreign_pre_chain": [
+                    *_SHARED,
+                    structlog.stdlib.ExtraAdder(),
+                    _of_its_request,
+                    _in_brief,
+                    structlog.processors.format_exc_info,
+                ],
             }
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
             **{name: {"level": level} for name in OURS},
-            "django_structlog": {"level": "ERROR"},
             "rq": {"level": "WARNING"},
+            "uvicorn": {"handlers": ["console"], "level": "WARNING", "propagate": False},  # else in a form of its own
         },
     }
 
@@ -82,10 +114,12 @@ structlog.configure(
 
 
 @contextlib.contextmanager
-def of_request(request: HttpRequest) -> Iterator[None]:
+def of_request(request: HttpRequest, request_id: str) -> Iterator[None]:
+    request.META[REQUEST_ID] = request_id
     token = _request.set(request)
     try:
-        yield
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            yield
     finally:
         _request.reset(token)
 

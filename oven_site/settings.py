@@ -9,11 +9,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from environ import FileAwareEnv
 
+from oven_site.access.rates import rate
+from oven_site.access.signatures import keys, limits
 from oven_site.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = FileAwareEnv()
-if (BASE_DIR / ".env").exists():
+if (BASE_DIR / ".env").exists() and not os.environ.get("OVEN_NO_DOTENV"):  # scratch instances have their own
     env.read_env(str(BASE_DIR / ".env"))
 
 OVEN_DATA = Path(env.str("OVEN_DATA", default=str(BASE_DIR / "var"))).resolve()
@@ -57,7 +59,6 @@ INSTALLED_APPS = [
     "django_rq",
     "channels",
     "ninja",
-    "django_structlog",
     "oven_site.jobs",
     "oven_site.live",
     "oven_site.artifacts",
@@ -75,9 +76,10 @@ MIDDLEWARE = [
     "oven_site.health.middleware.RequestMiddleware",
     "oven_site.contract.ContractMiddleware",
     "oven_site.dashboard.security.PolicyMiddleware",
+    "oven_site.access.middleware.AccessMiddleware",
+    "oven_site.direct.DirectMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -140,6 +142,8 @@ CHANNEL_LAYERS = {
 
 # --- Storage --------------------------------------------------------------------------------------------------------
 OVEN_PUBLIC_URL = env.str("OVEN_PUBLIC_URL", default="")  # of the web process, for absolute links
+if OVEN_PUBLIC_URL.startswith("https://"):  # its own forms, also behind a proxy that is not named as trusted
+    CSRF_TRUSTED_ORIGINS += ["/".join(OVEN_PUBLIC_URL.split("/")[:3])]
 OVEN_ART_BASE_URL = env.str("OVEN_ART_BASE_URL", default="")  # a CDN in front of the store
 OVEN_BLOBS_BASE_URL = env.str("OVEN_BLOBS_BASE_URL", default="")
 
@@ -193,9 +197,33 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = OVEN_PUBLIC_URL.startswith("https://")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+SESSION_ENGINE = "oven_site.access.sessions"
+OVEN_SESSION_IDLE_S = env.float("OVEN_SESSION_IDLE_S", default=86_400.0)  # unused for so long: signed out
+OVEN_SESSION_MAX_S = env.float("OVEN_SESSION_MAX_S", default=1_209_600.0)  # in use or not
+SESSION_COOKIE_AGE = round(OVEN_SESSION_MAX_S)
+OVEN_TOKEN_GRACE_S = env.float("OVEN_TOKEN_GRACE_S", default=86_400.0)  # a rotated token's old secret still works
 OVEN_PUBLIC_LIVE = env.bool("OVEN_PUBLIC_LIVE", default=False)  # anybody may watch the live page, and only watch
 OVEN_OPEN_WRITES = env.bool("OVEN_OPEN_WRITES", default=False)
 OVEN_OPEN_WRITES_CONFIRMED = env.bool("OVEN_OPEN_WRITES_CONFIRMED", default=False)
+
+# --- Throttles ------------------------------------------------------------------------------------------------------
+# Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+OVEN_TRUSTED_PROXIES = env.list("OVEN_TRUSTED_PROXIES", default=[])
+OVEN_THROTTLE_CAPTURES = rate(env.str("OVEN_THROTTLE_CAPTURES", default="600/10m"))
+OVEN_THROTTLE_BUNDLES = rate(env.str("OVEN_THROTTLE_BUNDLES", default="120/10m"))
+OVEN_THROTTLE_WRITES = rate(env.str("OVEN_THROTTLE_WRITES", default="600/m"))
+OVEN_THROTTLE_TOKEN_CAPTURES = rate(env.str("OVEN_THROTTLE_TOKEN_CAPTURES", default="6000/10m"))
+OVEN_THROTTLE_TOKEN_BUNDLES = rate(env.str("OVEN_THROTTLE_TOKEN_BUNDLES", default="1200/10m"))
+OVEN_THROTTLE_TOKEN_WRITES = rate(env.str("OVEN_THROTTLE_TOKEN_WRITES", default="1200/m"))
+OVEN_THROTTLE_SIGN_INS = rate(env.str("OVEN_THROTTLE_SIGN_INS", default="10/10m"))  # of one client
+OVEN_THROTTLE_SIGN_IN_NAMES = rate(env.str("OVEN_THROTTLE_SIGN_IN_NAMES", default="50/h"))  # of one account
+
+# --- Signed addresses -----------------------------------------------------------------------------------------------
+OVEN_URL_KEYS = keys(env.list("OVEN_URL_KEYS", default=[]))  # the first one signs; none: nothing needs a signature
+# What an address may ask for that nobody has signed, once there are keys.
+OVEN_UNSIGNED_LIMITS = limits(
+    env.list("OVEN_UNSIGNED_LIMITS", default=["duration=12000", "fps=15", "density=2", "width=640", "height=640"])
+)
 
 # --- Pieces and captures --------------------------------------------------------------------------------------------
 OVEN_PIECE_ORIGIN = env.str("OVEN_PIECE_ORIGIN", default="http://127.0.0.1:3003").rstrip("/")
@@ -315,4 +343,7 @@ DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # our own middleware has look
 from oven_site.dashboard.theme import UNFOLD  # noqa: E402, F401
 from oven_site.logs import logging_config  # noqa: E402
 
-LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL)
+_SECRETS = [SECRET_KEY, OVEN_CALLBACK_SECRET, *OVEN_WEBHOOK_KEYS, *OVEN_URL_KEYS]
+_SECRETS += [OVEN_PINATA_JWT, OVEN_PINATA_SECRET, OVEN_KUBO_TOKEN]
+_SECRETS += [env.str(f"{store}_S3_SECRET", default="") for store in ("ART", "BLOBS")]
+LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL, _SECRETS)

@@ -36,5 +36,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", api.urls),
 ]
+handler400 = "oven_site.contract.malformed"
 handler404 = "oven_site.contract.not_found"
 handler500 = "oven_site.contract.server_error"

@@ -15,7 +15,7 @@ from django.utils import timezone
 from bakes.models import Bake, Delivery, IncomingTape
 from bundles.models import Bundle, CoreBuild
 from captures.models import Card, FrozenPiece, Grab, Keep, Pin, ScreenshotPreset
-from oven_site.access.models import ApiToken
+from oven_site.access.models import ApiToken, SignIn
 from oven_site.artifacts.models import Artifact
 from oven_site.egress.models import EgressException
 from oven_site.jobs.models import Attempt, BulkAction
@@ -57,6 +57,7 @@ def one_of_each(number: int) -> list[Model]:
         Attempt.objects.create(kind="grab", job_pk=grab.pk, job_id=grab.public_id, number=1, worker="w"),
         BulkAction.objects.create(public_id=f"bulk-{number}", action="cancel", requested_by=user, **ended),
         ApiToken.objects.create(name=f"token{number}", digest=f"{number}", scopes=["grab"], created_by=user),
+        SignIn.objects.create(user=user, name=user.username, outcome="success", how="link", client="192.0.2.7"),
         Group.objects.create(name=f"group{number}"),
         *_pictures(number, grab, ended),
         EgressException.objects.create(

@@ -20,6 +20,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
 REACHES_OUT = {
     "oven_site/egress",  # the one place that decides
     "oven_site/supervisor",  # looks whether a port of this machine is free
+    "oven_site/chaos",  # asks scratch instances of its own, on this machine
     "oven_site/embedded.py",  # the queue's own socket file
     "oven_site/jobs/worker.py",  # the name of this machine
 }
@@ -28,6 +29,7 @@ STARTS_PROCESSES = {
     "captures/engine",  # Chromium and ffmpeg
     "bundles/engine",  # Node and git
     "oven_site/supervisor",
+    "oven_site/chaos",  # scratch instances, by the supervisor
     "oven_site/embedded.py",  # the queue
     "oven_site/backup/databases.py",  # PostgreSQL's own programs
 }

@@ -21,6 +21,7 @@ from captures.engine.cards.spec import Layout
 from captures.requests import flag
 from oven_site.access.callers import Caller, caller_of
 from oven_site.access.models import Scope
+from oven_site.access.throttles import Throttled
 from oven_site.artifacts import stores
 from oven_site.contract import BadRequest, error
 from oven_site.jobs.states import ACTIVE, State
@@ -45,8 +46,11 @@ async def kidlisp_og_png(request: HttpRequest) -> HttpResponseBase:
     """Never waits, never fails: the last card there is while today's is made."""
     wanted = request.GET.get("layout", "")
     layout = Layout(wanted) if wanted in shapes.VALID else Layout.MOSAIC
-    asked = await sync_to_async(ask)(layout, source="og")
-    if asked.cached:
+    try:
+        asked = await sync_to_async(ask)(layout, source="og")
+    except Throttled:  # somebody else's turn to have it made
+        asked = None
+    if asked is not None and asked.cached:
         return _redirect(asked.card, "CDN", HOUR)
     last = await _last(layout)
     if last is not None:

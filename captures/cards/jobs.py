@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from captures.cards.models import Card, key_of, today
 from captures.engine.cards.spec import Layout
+from oven_site.access import throttles
 from oven_site.jobs import lifecycle
 from oven_site.jobs.states import Lane, State
 
@@ -46,6 +47,7 @@ def ask(
     """A layout's card of today: the good one, the one being made, or a new one.
 
     `anew` makes another one although there is one; `recapture` makes no use of captures that are there.
+    Raises Throttled.
     """
     if not anew and (card := Card.objects.fresh(layout)):
         return Asked(card, cached=True)
@@ -55,6 +57,7 @@ def ask(
         return Asked(active, joined=True)
     if not anew and (failed := _just_failed(key)):
         return Asked(failed, joined=True)
+    throttles.charge(throttles.Rule.CAPTURES)
     card = Card(
         public_id=f"card-{layout}-{secrets.token_hex(4)}",
         layout=layout,

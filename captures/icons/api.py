@@ -16,6 +16,7 @@ from captures.jobs import Asked, QueueFull, ask
 from captures.models import Grab
 from captures.requests import GrabRequest
 from captures.schemas import ICON_PARAMETERS, PICTURE_RESPONSES
+from oven_site.access.throttles import payer
 from oven_site.contract import not_found, raw_segments
 
 router = Router(tags=["icons and previews"])
@@ -73,8 +74,8 @@ def cached(request: HttpRequest, grab: Grab, max_age: int) -> HttpResponseBase:
 
 
 async def shared_ask(wish: GrabRequest, **options: Any) -> Asked:
-    """`ask`; a thousand requests in the same moment look once. Raises QueueFull."""
-    return await _asking.share((wish, *sorted(options.items())), lambda: sync_to_async(ask)(wish, **options))
+    """`ask`; a thousand requests of a client in the same moment look once. Raises QueueFull and Throttled."""
+    return await _asking.share((wish, payer(), *sorted(options.items())), lambda: sync_to_async(ask)(wish, **options))
 
 
 async def shared_wait(grab: Grab) -> Grab | JsonResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from typing import Any
 
@@ -34,4 +35,10 @@ def _cards(overview: dict[str, Any]) -> dict[str, Any]:
     order = list(dict.fromkeys(shot["category"] for shot in shots))
     shots.sort(key=lambda shot: order.index(shot["category"]))
     grouped = groupby(shots, key=lambda shot: shot["category"])
-    return {"overview": overview, "categories": [{"name": name, "shots": list(found)} for name, found in grouped]}
+    categories = [{"name": name, "title": _title(name), "shots": list(found)} for name, found in grouped]
+    return {"overview": overview, "categories": categories}
+
+
+def _title(slug: str) -> str:
+    """A category's name for people: tablet10 is Tablet 10."""
+    return re.sub(r"(?<=[a-z])(?=\d)", " ", re.sub("[-_]+", " ", slug)).capitalize()

@@ -20,7 +20,10 @@ class Role(StrEnum):
 
 
 # Models that only administrators see.
-GUARDED = {"access.apitoken", "egress.egressexception", "auth.user", "auth.group", "admin.logentry"}
+GUARDED = {
+    *("access.apitoken", "access.signin", "access.keyedanswer", "egress.egressexception"),
+    *("auth.user", "auth.group", "admin.logentry"),
+}
 OPERATED = ("add", "change")  # what operators may do with a job
 
 

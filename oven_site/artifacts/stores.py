@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from oven_site.artifacts.models import Artifact
 
+log = logging.getLogger(__name__)
 CHUNK = 64 * 1024
 T = TypeVar("T")
 
@@ -66,6 +68,19 @@ def drop(artifact: Artifact) -> None:
     with _store_errors():
         store_of(artifact.store).delete(artifact.key)
     artifact.delete()
+
+
+def discard(keys: Iterable[str], store: str = "art") -> None:
+    """Deletes files with their rows, those that there are. What the store refuses is left to the sweep."""
+    gone = []
+    for key in keys:
+        try:
+            drop_key(key, store)
+        except StoreError as error:
+            log.warning("%s not deleted: %s", key, error)
+        else:
+            gone.append(key)
+    Artifact.objects.filter(store=store, key__in=gone).delete()
 
 
 def drop_key(key: str, store: str = "art") -> None:
@@ -119,7 +134,10 @@ def local_path(store: str, key: str) -> Path | None:
     if not isinstance(storage, FileSystemStorage):
         return None
     path = Path(storage.path(key))  # raises SuspiciousFileOperation outside of the store
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except OSError:  # no file has so long a name
+        return None
 
 
 async def stream(store: str, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:

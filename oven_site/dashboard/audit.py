@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.http import HttpRequest
+
+from oven_site.access.callers import Caller
 
 EACH = 200  # above this many objects one line says it for all
 
@@ -25,6 +28,12 @@ def audit(request: HttpRequest, rows: list[Any], what: str, count: int | None = 
         audit_action(request.user, row, what)
 
 
+async def audited(caller: Caller, obj_or_model: Model | type[Model], what: str, count: int = 1) -> None:
+    """One line for what a caller of the API has done; none where nothing was touched."""
+    if count:
+        await sync_to_async(audit_action)(caller.user or caller.token, obj_or_model, what, count)
+
+
 def audit_action(user: Any, obj_or_model: Model | type[Model], what: str, count: int = 1) -> LogEntry | None:
     """One line. `user` is a user or a token's name; nobody (None, anonymous, an empty name) leaves none."""
     who = token_user(user) if isinstance(user, str) and user else user
@@ -36,10 +45,14 @@ def audit_action(user: Any, obj_or_model: Model | type[Model], what: str, count:
         user=who,
         content_type=ContentType.objects.get_for_model(meta.model, for_concrete_model=False),
         object_id=None if row is None or row.pk is None else str(row.pk),
-        object_repr=str(row if row is not None else f"{count} {meta.verbose_name_plural}")[:200],
+        object_repr=str(row if row is not None else _many(meta, count))[:200],
         action_flag=CHANGE,
         change_message=what if count == 1 else f"{what} ({count} at once)",
     )
+
+
+def _many(meta: Any, count: int) -> str:
+    return f"{count} {meta.verbose_name if count == 1 else meta.verbose_name_plural}"
 
 
 def token_user(name: str) -> Any:

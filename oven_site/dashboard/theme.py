@@ -94,6 +94,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Tokens", "key", "admin:access_apitoken_changelist"),
                     _item("Egress exceptions", "policy_alert", "admin:egress_egressexception_changelist"),
+                    _item("Sign-ins", "login", "admin:access_signin_changelist"),
                     _item("Users", "person", "admin:auth_user_changelist"),
                     _item("Groups", "group", "admin:auth_group_changelist"),
                     _item("Audit", "policy", "admin:admin_logentry_changelist"),

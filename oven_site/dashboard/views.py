@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET
 from sesame.utils import get_user
 
 from captures.models import FrozenPiece
+from oven_site.access import signins
 from oven_site.access.roles import is_watcher
 from oven_site.contract import BadRequest, error
 from oven_site.dashboard import page
@@ -33,8 +34,11 @@ FROZEN = 200
 @require_GET
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The one-time link: signs in once, then leads to the live page."""
+    if refused := signins.link_refused(request):
+        return refused
     user: Any = get_user(request)
     if user is None:
+        signins.link_failed(request)
         return render(request, "oven/link_used.html", status=403)
     login(request, user)
     return HttpResponseRedirect(reverse("live"))

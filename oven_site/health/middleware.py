@@ -33,8 +33,7 @@ class RequestMiddleware:
         started = time.perf_counter()
         method = request.method if request.method in METHODS else "other"
         request_id = request_id_of(request)
-        request.META["HTTP_X_REQUEST_ID"] = request_id  # what the log's own middleware reads
-        with logs.of_request(request):
+        with logs.of_request(request, request_id):
             response = await self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         route = route_of(request)

@@ -236,5 +236,10 @@ def queue_wait_ms(job: Job, now: datetime | None = None) -> int:
     return round(((now or job.started_at or timezone.now()) - job.created_at).total_seconds() * 1000)
 
 
+def attempt_name(job: Job, attempt: int) -> str:
+    """What the files of one attempt are called: the first one's like the job."""
+    return job.public_id if attempt == 1 else f"{job.public_id}-{attempt}"
+
+
 def ended(job: Job) -> bool:
     return job.state in ENDED

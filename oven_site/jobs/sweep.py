@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Q
@@ -48,11 +48,9 @@ def sweep() -> Swept:
 
 def recover_lost(kind: Kind) -> int:
     """Rows that run without a live worker."""
-    stale = timezone.now() - timedelta(seconds=settings.OVEN_STALE_S)
     recovered = 0
     for job in kind.model._default_manager.filter(state__in=RUNNING).iterator():
-        beaten = job.heartbeat_at or job.created_at
-        if beaten >= stale and not is_dead(job.worker):
+        if not _stale(job.heartbeat_at or job.created_at) and not is_dead(job.worker):
             continue
         try:
             lifecycle.recover(job)
@@ -62,11 +60,17 @@ def recover_lost(kind: Kind) -> int:
     return recovered
 
 
+def _stale(beaten: datetime) -> bool:
+    """Too long ago; or as far ahead, where the clock has been set back since: a live worker beats by the new one."""
+    return abs(timezone.now() - beaten) > timedelta(seconds=settings.OVEN_STALE_S)
+
+
 def enqueue_missing(kind: Kind) -> int:
     """Rows that wait, are due, and have no message under way."""
     now = timezone.now()
-    young = now - timedelta(seconds=SETTLE_S)
-    due = Q(due_at=None, created_at__lt=young) | Q(due_at__lte=now)
+    # What lies ahead of now is not young: the clock has been set back.
+    young = Q(created_at__range=(now - timedelta(seconds=SETTLE_S), now))
+    due = Q(due_at=None) & ~young | Q(due_at__lte=now)
     rows = kind.model._default_manager.filter(due, state__in=WAITING).order_by("rank", "id")
     waiting = list(rows.values_list("pk", "attempt"))  # ten thousand of them must not cost a second every two
     if not waiting:  # most of the time: the queue need not be asked

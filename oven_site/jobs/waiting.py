@@ -1,8 +1,14 @@
-"""Waiting for a job without holding a thread: on the event stream, with a look at the row now and then."""
+"""Waiting for a job without holding a thread: on the event stream, with a look at the row now and then.
+
+Without the stream (its server is gone or takes nothing) the looks alone have to do: the job was accepted, and whoever
+waits for it is not told otherwise.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,13 +16,16 @@ from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from oven_site.jobs.models import Job
 from oven_site.jobs.states import ENDED, State
 from oven_site.live.events import job_group
 
+log = logging.getLogger(__name__)
 J = TypeVar("J", bound=Job)
 LOOK_EVERY_S = 2.0  # a message may be lost; the row is the truth
+LISTEN_S = 2.0  # a server that hangs is as good as none
 
 
 async def wait_ended(job: J, limit_s: float) -> J | None:
@@ -33,14 +42,9 @@ async def follow(job: J, limit_s: float) -> AsyncGenerator[tuple[dict[str, Any] 
 
     Ends after the look that finds the job ended, or at the limit.
     """
-    layer = get_channel_layer()
-    channel = await layer.new_channel()
-    group = job_group(job.kind, job.pk)
     deadline = time.monotonic() + limit_s
-    await layer.group_add(group, channel)
-    news = asyncio.ensure_future(layer.receive(channel))
     look = True
-    try:
+    async with _news(job) as stream:
         while True:
             if look:
                 fresh = await _look(job)
@@ -50,16 +54,63 @@ async def follow(job: J, limit_s: float) -> AsyncGenerator[tuple[dict[str, Any] 
             left = deadline - time.monotonic()
             if left <= 0:
                 return
-            await asyncio.wait({news}, timeout=min(LOOK_EVERY_S, left))  # a cancelled receive would lose its channel
-            look = not news.done()
-            if news.done():
-                event = news.result()["event"]
-                news = asyncio.ensure_future(layer.receive(channel))
-                look = event["type"] != "job.progress"
+            event = await stream.next(min(LOOK_EVERY_S, left))
+            look = event is None or event["type"] != "job.progress"
+            if event is not None:
                 yield event, None
+
+
+class _Stream:
+    """The events of one group, as they come to a channel of its own."""
+
+    def __init__(self, layer: Any, channel: str) -> None:
+        self._layer, self._channel = layer, channel
+        self._news = asyncio.ensure_future(layer.receive(channel))
+
+    async def next(self, limit_s: float) -> dict[str, Any] | None:
+        """None when the limit comes first."""
+        await asyncio.wait({self._news}, timeout=limit_s)  # a cancelled receive would lose its channel
+        if not self._news.done():
+            return None
+        event: dict[str, Any] = self._news.result()["event"]
+        self._news = asyncio.ensure_future(self._layer.receive(self._channel))
+        return event
+
+    async def close(self) -> None:
+        """The layer forgets a channel when a `receive` of it is cancelled, and only then."""
+        while self._news.done():
+            self._news = asyncio.ensure_future(self._layer.receive(self._channel))
+            await asyncio.sleep(0)
+        self._news.cancel()
+        await asyncio.wait({self._news})
+
+
+class _Silence:
+    """No stream can be had."""
+
+    async def next(self, limit_s: float) -> None:
+        await asyncio.sleep(limit_s)
+
+
+@contextlib.asynccontextmanager
+async def _news(job: Job) -> AsyncGenerator[_Stream | _Silence, None]:
+    layer, group = get_channel_layer(), job_group(job.kind, job.pk)
+    channel, stream, heard = "", None, False
+    try:
+        async with asyncio.timeout(LISTEN_S):
+            channel = await layer.new_channel()
+            stream = _Stream(layer, channel)
+            await layer.group_add(group, channel)
+            heard = True
+    except (RedisError, OSError) as error:
+        log.warning("no events of %s, only looks at its row: %r", job, error)
+    try:
+        yield stream if stream is not None and heard else _Silence()
     finally:
-        await layer.group_discard(group, channel)
-        await _let_go(layer, channel, news)
+        if stream is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await layer.group_discard(group, channel)
+            await stream.close()
 
 
 async def _look(job: J) -> J:
@@ -68,12 +119,3 @@ async def _look(job: J) -> J:
     if fresh is None:
         job.state, job.ended_at, job.error_message = State.CANCELLED, timezone.now(), "It was taken back."
     return fresh or job
-
-
-async def _let_go(layer: Any, channel: str, news: asyncio.Future[Any]) -> None:
-    """The layer forgets a channel when a `receive` of it is cancelled, and only then."""
-    while news.done():
-        news = asyncio.ensure_future(layer.receive(channel))
-        await asyncio.sleep(0)
-    news.cancel()
-    await asyncio.wait({news})

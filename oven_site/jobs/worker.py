@@ -93,9 +93,13 @@ def _perform_beside(kind: str, pk: int, most: int) -> None:
     """In a thread of this process, which takes the next message meanwhile; waits while `most` are under way."""
     threads, free = _threads(kind, most)
     free.acquire()
-    job = lifecycle.claim(kind, pk, identity())
+    job = None
+    try:
+        job = lifecycle.claim(kind, pk, identity())
+    finally:  # also when the database does not answer: else this place would never be free again
+        if job is None:
+            free.release()
     if job is None:
-        free.release()
         return
     asked_by = _asked_by()
 

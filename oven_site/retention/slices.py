@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from oven_site.live import events
-from oven_site.retention import running, selection
+from oven_site.retention import orphans, running, selection
 from oven_site.retention.models import RetentionRule
 from oven_site.retention.selection import Place
 
@@ -28,6 +28,7 @@ def run(budget_s: float = BUDGET_S) -> dict[str, int]:
         if rule.passed_at is None or rule.passed_at <= timezone.now() - EVERY:
             task = running.Task(subject, rule, selection.limit(subject, rule, timezone.now()))
             cleared[subject.name] += _slice(task, deadline)
+    cleared["unpublished file"] = orphans.drop_unpublished()
     gone = {f"retention {name}": count for name, count in cleared.items() if count}
     if gone:  # one line, however many went
         events.log(

@@ -41,7 +41,12 @@ class Options(NamedTuple):
 
 
 def dotenv() -> dict[str, str]:
-    """What the project's `.env` says; the settings read it as well, but the environment goes before it."""
+    """What the project's `.env` says; the settings read it as well, but the environment goes before it.
+
+    Nothing for a scratch instance: it must know nothing of the real one.
+    """
+    if os.environ.get("OVEN_NO_DOTENV"):
+        return {}
     try:
         text = (ROOT / ".env").read_text(errors="replace")
     except OSError:
@@ -115,6 +120,8 @@ def services(options: Options) -> list[Child]:
 def _web(options: Options) -> Child:
     arguments = ["--host", options.host, "--port", str(options.port), "--lifespan", "off"]
     arguments += ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "5"]
+    arguments += ["--no-proxy-headers"]  # OVEN_TRUSTED_PROXIES is ours
+    arguments += ["--http", "oven_site.access.transport:BoundedProtocol"]
     # Compressing every message for every reader would cost more than all the rest; what readers say is ignored.
     arguments += ["--ws-per-message-deflate", "false", "--ws-max-size", str(64 * 1024)]
     return Child("web", python("-m", "uvicorn", "oven_site.asgi:application", *arguments), cwd=ROOT)

@@ -30,6 +30,23 @@ def test_a_finished_one_answers_repeats_until_it_expires(asked: Any, bundled: An
     assert not asked().cached
 
 
+def test_one_that_ends_between_two_looks_is_not_made_twice(
+    asked: Any, bundled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under way at the first look, ended before the second: it is the cached one by then."""
+    looks = [None]  # what the first look at the cache finds
+
+    def cached(self: Any, *args: Any) -> Any:
+        return looks.pop() if looks else real(self, *args)
+
+    row = bundled()
+    real = type(Bundle.objects.all()).cached
+    monkeypatch.setattr(type(Bundle.objects), "cached", cached)
+    found = asked()
+    assert (found.bundle, found.cached) == (row, True)
+    assert Bundle.objects.count() == 1
+
+
 def test_again_skips_the_cache(bundled: Any) -> None:
     row = bundled()
     asked = jobs.ask_again(row)

@@ -205,6 +205,7 @@ def test_the_overview_says_how_far_each_is(scratch: Path, django_assert_max_num_
 def test_anybody_may_look_and_staff_get_more_buttons(client: Any, people: Any) -> None:
     page = client.get("/app-screenshots").content.decode()
     assert 'value="prompt"' in page and page.count("shot-card") == 6
+    assert [title for title in ("Phone", "Tablet 7", "Tablet 10") if f">{title} <" not in page] == []
     assert "again-all" not in page
     client.force_login(people.staff)
     assert "again-all" in client.get("/app-screenshots", {"piece": "$roz"}).content.decode()

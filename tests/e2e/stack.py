@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -23,6 +24,10 @@ import redis
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
+THROTTLES = ("CAPTURES", "BUNDLES", "WRITES", "TOKEN_CAPTURES", "TOKEN_BUNDLES", "TOKEN_WRITES", "SIGN_INS")
+SECRET_SETTING = re.compile(r"^(OVEN|ART|BLOBS|SECRET)_.*(SECRET|KEYS?|JWT|TOKEN)$")
+HANDED_OUT = re.compile(r"oven_[\w-]{40}|(?<=sesame=)[\w-]+|(?<=sig=)[\w-]+")
+UNTHROTTLED = {f"OVEN_THROTTLE_{name}": "off" for name in THROTTLES}  # all requests are from one address
 
 
 def free_port() -> int:
@@ -47,7 +52,13 @@ class Stack:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         own = {"OVEN_DATA": str(data), "OVEN_PUBLIC_URL": self.base}
-        self.env = {"OVEN_CARD_EVERY_S": "0", **os.environ, **env, **own}  # no work that no test has asked for
+        self.env = {
+            "OVEN_CARD_EVERY_S": "0",
+            **UNTHROTTLED,
+            **os.environ,
+            **env,
+            **own,
+        }  # no work that no test has asked for
         for name in ("DJANGO_SETTINGS_MODULE", "REDIS_URL"):
             self.env.pop(name, None)
         if self.env.pop("PYTHONDONTWRITEBYTECODE", ""):  # else each of its processes compiles everything anew
@@ -58,6 +69,7 @@ class Stack:
         self.threads = ThreadPoolExecutor(40)
         self.process: subprocess.Popen[bytes] | None = None
         self.token = ""
+        self.secrets = {value for name, value in self.env.items() if SECRET_SETTING.search(name) and len(value) > 7}
 
     def __enter__(self) -> Self:
         self.start()
@@ -84,6 +96,21 @@ class Stack:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(30)
             self.process = None
+        self.check_log()
+
+    def check_log(self) -> None:
+        """Fails when a secret that was handed out, or a session, stands in the log."""
+        known = {*self.secrets, *self._kept_secrets()}
+        log = self.log if known else ""
+        assert [secret[:6] for secret in known if secret in log] == [], f"secrets in the log of {self.data}"
+
+    def _kept_secrets(self) -> list[str]:
+        """What the data directory holds: the signing key, and the names of sessions."""
+        if not (self.data / "oven.sqlite3").exists():
+            return []
+        found = [row["session_key"] for row in self.rows("select session_key from django_session")]
+        key = self.data / "secret_key"
+        return [*found, key.read_text().strip()] if key.exists() else found
 
     def kill_tree(self) -> None:
         """kill -9 of everything, as a power cut would."""
@@ -114,6 +141,7 @@ class Stack:
         command = [sys.executable, "manage.py", *args]
         done = subprocess.run(command, check=False, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
+        self.secrets.update(HANDED_OUT.findall(done.stdout))
         return done.stdout
 
     @property
@@ -141,6 +169,7 @@ class Stack:
         client = httpx.Client(base_url=self.base, timeout=60, follow_redirects=True)
         link = self.manage("signin").strip().splitlines()[-1]
         assert client.get(link).status_code == 200
+        self.secrets.add(client.cookies["sessionid"])
         client.headers["X-CSRFToken"] = client.cookies["csrftoken"]
         return client
 

@@ -298,13 +298,17 @@ def test_what_was_missed_is_there_again_within_two_seconds(oven: Stack, opened: 
     expect(card(page, "done", "anim~unheard")).to_be_visible(timeout=2000)
 
 
-def test_it_rests_while_hidden(page: Page) -> None:
+def test_it_rests_while_hidden(oven: Stack, page: Page) -> None:
     link = page.locator("#link")
     _look(page, "hidden")
     expect(link).to_have_attribute("data-state", "paused")
-    with page.expect_response("**/live/state"):
+    assert oven.get("/grab/png/64/64/anim~asleep").status_code == 200
+    page.wait_for_timeout(500)
+    expect(card(page, "done", "anim~asleep")).to_have_count(0)
+    with page.expect_websocket():
         _look(page, "visible")
     expect(link).to_have_attribute("data-state", "live")
+    expect(card(page, "done", "anim~asleep")).to_be_visible(timeout=2000)
 
 
 def test_a_new_version_loads_the_page_again_once(opened: Callable[..., Page]) -> None:

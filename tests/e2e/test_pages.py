@@ -90,14 +90,14 @@ def test_a_visitor_has_all_captured_and_sees_one_that_fails(
 
 
 def test_staff_regenerate_one(opened: Callable[..., Page], oven: Stack) -> None:
-    oven.get("/app-screenshots/phone-landscape/anim~again.png")
-    page = opened("/app-screenshots?piece=anim~again", color_scheme="dark")
+    oven.get("/app-screenshots/phone-landscape/anim~anew.png")
+    page = opened("/app-screenshots?piece=anim~anew", color_scheme="dark")
     card = shot(page, "phone-landscape")
     expect(card).to_have_attribute("data-state", "ready")
     old = card.locator("img").get_attribute("src")
     card.get_by_role("button", name="Regenerate").click()
     expect(card.locator("img")).not_to_have_attribute("src", str(old), timeout=SOON_MS)
-    rows = oven.rows("select requested_by_id from captures_grab where piece = 'anim~again' order by id")
+    rows = oven.rows("select requested_by_id from captures_grab where piece = 'anim~anew' order by id")
     assert [row["requested_by_id"] is None for row in rows] == [True, False]
 
 

@@ -47,6 +47,29 @@ def lines() -> Iterator[Lines]:
     logging.getLogger().removeHandler(handler)
 
 
+@pytest.mark.django_db
+def test_a_host_that_is_none_is_one_line_and_an_answer_like_all_others(lines: Lines) -> None:
+    for path in ("/health", "/live/state"):
+        answer = request("GET", path, headers={"Host": "a:b:c"})
+        assert (answer.status, set(answer.json)) == (400, {"error"})
+    found = [line for line in lines() if line["logger"] == "django.security.DisallowedHost"]
+    assert len(found) == 2
+    assert not any("exception" in line for line in found)
+
+
+@pytest.mark.django_db
+def test_a_form_that_cannot_be_read_is_one_line(lines: Lines, people: Any, valkey: Any) -> None:
+    form = {"Content-Type": "multipart/form-data"}  # of which no boundary is known
+    from django.test import Client
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(people.staff)
+    assert client.post("/live/freeze", b"a=1", content_type=form["Content-Type"]).status_code == 400
+    assert request("POST", "/grab", body="a=1", headers=form, user=people.staff, csrf=True).status == 403
+    (found,) = [line for line in lines() if "Unable to parse" in line["event"]]
+    assert "exception" not in found
+
+
 # --- requests -------------------------------------------------------------------------------------------------------
 
 
@@ -67,6 +90,17 @@ def test_every_line_of_a_request_carries_its_id_and_the_answer_too(lines: Lines,
     assert [line["request_id"] for line in lines()] == [first, second]
     assert first != second
     assert "user_id" not in lines()[0]
+
+
+@pytest.mark.django_db
+def test_djangos_own_line_on_an_answer_carries_it_too(lines: Lines, valkey: Any) -> None:
+    answer = request("GET", "/status/unknown")
+    line = lines.of("Not Found: /status/unknown")
+    assert (line["request_id"], line["method"], line["path"]) == (
+        answer.headers["X-Request-ID"],
+        "GET",
+        "/status/unknown",
+    )
 
 
 @pytest.mark.django_db

@@ -137,6 +137,7 @@ function takeNews({ type, bulk: action }) {
 function takeJobEvent(event) {
   store.takeEvent(event);
   const { job } = event;
+  if (job.kind === "bake") next.arrived(job.facts?.piece);
   if (event.type === "job.ended" && job.state === "complete") start.learn(job.facts?.piece);
   if (event.type === "job.started" && store.meta.unseen > 0) refetchIn(NEWS_MS);
 }

@@ -12,6 +12,7 @@ export class Next {
     this.store = store;
     this.rows = new Keyed(byId("next-list"), (entry) => row(entry, this, tools));
     this.waits = new Map();
+    this.announced = [];
   }
 
   /** `waiting`: as it will be served; `wanted`: those of it that the filter finds. */
@@ -31,8 +32,14 @@ export class Next {
 
   /** Tapes that the site has announced and not sent yet. */
   announce(codes) {
+    this.announced = codes;
     show(byId("next-incoming"), codes.length > 0);
     setText(byId("next-incoming"), `Announced: ${codes.join(", ")}`);
+  }
+
+  /** One of them has come: its bake is asked for. */
+  arrived(code) {
+    if (this.announced.includes(code)) this.announce(this.announced.filter((other) => other !== code));
   }
 
   /** Each kind of job has workers of its own, and so its own queue. */

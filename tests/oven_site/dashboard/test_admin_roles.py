@@ -89,7 +89,8 @@ def test_others_are_sent_to_sign_in(model: type[Model], who: str | None, people:
 @by_model
 def test_a_viewer_changes_nothing_by_any_action(model: type[Model], people: Any) -> None:
     """Not by those that are offered to others, and not by Django's own forms."""
-    before, browser = everything(), client(people.viewer)
+    browser = client(people.viewer)  # whose sign-in is a row
+    before = everything()
     keys = list(model._default_manager.values_list("pk", flat=True))
     for name in actions(model, people.staff):
         browser.post(url(model, "changelist"), {"action": name, "_selected_action": keys})

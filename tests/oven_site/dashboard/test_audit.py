@@ -17,12 +17,13 @@ from django.utils import timezone
 from bakes.models import Bake, Delivery
 from bundles.models import Bundle, CoreBuild
 from captures.models import FrozenPiece, Grab, ScreenshotPreset
-from oven_site.access.models import ApiToken
+from oven_site.access.models import ApiToken, Scope
 from oven_site.dashboard.admin import EXPORTS
 from oven_site.dashboard.audit import audit_action
 from oven_site.egress.models import EgressException
 from oven_site.retention.models import RetentionRule
 from tests.rows import one_of_each
+from tests.support import request
 
 pytestmark = pytest.mark.django_db
 admin.autodiscover()
@@ -192,6 +193,24 @@ def test_a_token_is_a_name_that_nobody_can_sign_in_with(people: Any) -> None:
     assert not who.is_active
     assert not who.has_usable_password()
     assert LogEntry.objects.filter(user=who, change_message="cleaned up (3 at once)").count() == 2
+
+
+def test_what_a_token_steers_by_the_api_leaves_a_line_and_what_touches_nothing_none(valkey: Any) -> None:
+    token = ApiToken(name="site", scopes=[Scope.STEER])
+    secret = token.renew()
+    token.save()
+    row = next(row for row in one_of_each(0) if isinstance(row, Grab))
+    piece = next(row for row in one_of_each(1) if isinstance(row, FrozenPiece)).piece
+    Grab.objects.filter(pk=row.pk).update(state="queued", ended_at=None)
+    LogEntry.objects.all().delete()
+    for _ in range(2):
+        for method, path in (("POST", "/grab-clear"), ("POST", "/grab-cleanup"), ("DELETE", f"/api/frozen/{piece}")):
+            assert request(method, path, headers={"Authorization": f"Bearer {secret}"}).status == 200
+    said = LogEntry.objects.order_by("pk").values_list("user__username", "change_message", "object_repr")
+    assert list(said) == [
+        ("token:site", "cancelled by the API", "1 grab"),
+        ("token:site", f"unfrozen by the API: {piece}", "1 frozen piece"),
+    ]
 
 
 @pytest.mark.parametrize("nobody", [None, ""])

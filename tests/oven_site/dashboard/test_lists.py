@@ -171,6 +171,17 @@ def test_filters_choose_rows_and_name_what_is_empty(staff: Any, grabs: Any) -> N
     assert "none" in staff.get(GRABS).content.decode()
 
 
+def test_two_filters_go_by_the_one_that_leaves_few(staff: Any, grabs: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(lists, "FEW", 1)
+    Grab.objects.filter(pk=grabs[2].pk).update(source="migration")
+    state = grabs[2].state
+    with CaptureQueriesContext(connection) as found:
+        assert shown(staff, source="migration", state__exact=state) == [str(grabs[2])]
+    assert any(f'"id" IN ({grabs[2].pk})' in query["sql"] for query in found.captured_queries)
+    assert shown(staff, source="manual", state__exact=state) == []
+    assert shown(staff, source="migration", format__exact="none") == []
+
+
 # --- the date hierarchy ---------------------------------------------------------------------------------------------
 
 

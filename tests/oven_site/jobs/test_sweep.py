@@ -201,3 +201,28 @@ def test_the_scheduler_sweeps_once_when_told_so(grab: Any) -> None:
     call_command("scheduler", "--once", stdout=out)
     assert "enqueued=1" in out.getvalue()
     assert messages() == {queue.message_id(job)}
+
+
+# --- a clock that was set back --------------------------------------------------------------------------------------
+
+JUMP = timedelta(hours=1)
+
+
+def test_a_row_from_the_future_without_a_message_is_enqueued(grab: Any, valkey: Any) -> None:
+    row = grab()
+    Grab.objects.filter(pk=row.pk).update(created_at=timezone.now() + JUMP)
+    valkey.flushall()
+    assert sweep.sweep().enqueued == 1
+
+
+def test_a_heartbeat_from_the_future_is_none(grab: Any) -> None:
+    """Of a worker on another machine, which this one cannot look at: it would beat by the new clock if it lived."""
+    row = running(grab(), "elsewhere:1:1")
+    Grab.objects.filter(pk=row.pk).update(heartbeat_at=timezone.now() + JUMP)
+    assert sweep.sweep().recovered == 1
+
+
+def test_a_clock_that_is_a_little_ahead_elsewhere_does_no_harm(grab: Any, settings: Any) -> None:
+    row = running(grab(), "elsewhere:1:1")
+    Grab.objects.filter(pk=row.pk).update(heartbeat_at=timezone.now() + timedelta(seconds=settings.OVEN_STALE_S - 1))
+    assert sweep.sweep().recovered == 0

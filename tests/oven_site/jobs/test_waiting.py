@@ -93,3 +93,35 @@ async def test_whoever_stops_waiting_leaves_no_subscription(grab: Any, valkey: A
             break
     await asyncio.sleep(0.2)
     assert valkey.pubsub_channels() == []
+
+
+@awaited
+async def test_without_the_stream_the_row_alone_tells(
+    grab: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server of events is gone: the job was accepted, and whoever waits for it hears of its end all the same."""
+    monkeypatch.setattr(waiting, "LOOK_EVERY_S", 0.1)
+    job = await sync_to_async(grab)()
+    nowhere = {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": ["unix:///nowhere.sock"]},
+    }
+    settings.CHANNEL_LAYERS = {"default": nowhere}
+    task = asyncio.create_task(waiting.wait_ended(job, 5))
+    await asyncio.sleep(0.3)
+    assert not task.done()
+    await Grab.objects.filter(pk=job.pk).aupdate(state="complete")
+    ended = await asyncio.wait_for(task, 2)
+    assert ended is not None
+    assert await waiting.wait_ended(await sync_to_async(grab)(piece="waves"), 0.3) is None
+
+
+@awaited
+async def test_a_server_of_events_that_hangs_is_not_waited_for(grab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LISTEN_S", 0.1)
+    layer = get_channel_layer()
+    monkeypatch.setattr(layer, "group_add", lambda *_: asyncio.sleep(60))
+    job = await sync_to_async(grab)()
+    started = time.monotonic()
+    assert await waiting.wait_ended(job, 0.3) is None
+    assert time.monotonic() - started < 2

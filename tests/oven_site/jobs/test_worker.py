@@ -13,6 +13,7 @@ import django_rq
 import psutil
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 
 from captures.models import Grab
 from oven_site.jobs import execution as running
@@ -188,6 +189,24 @@ def test_jobs_that_only_wait_run_beside_one_another(grab: Any) -> None:
     finally:
         _behaviour.clear()
         registry.register(real)
+
+
+@committed
+def test_a_claim_that_the_database_refuses_takes_no_place_for_ever(
+    grab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the worker would wait for a place that nobody ever gives back, once as many as there are had failed."""
+    real = registry.get("grab")
+    registry.register(registry.Kind("refused", real.model_label, real.pool, f"{__name__}.behave", 10, beside=1))
+
+    def locked(*args: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(lifecycle, "claim", locked)
+    for _ in range(3):
+        with pytest.raises(OperationalError):
+            worker.perform("refused", grab().pk)
+    del registry._kinds["refused"]
 
 
 def test_a_fork_worker_that_is_stopped_tells_its_fork(monkeypatch: pytest.MonkeyPatch, valkey: Any) -> None:

@@ -217,6 +217,25 @@ def test_files_that_no_row_names_are_found_and_deleted_only_when_told_to(
     assert row.poster
 
 
+def test_files_with_a_row_that_no_job_refers_to_go_by_themselves(old_grab: Any, place: Path, present: Any) -> None:
+    """An attempt has stored them, and was lost before it could publish them."""
+    old_grab(days=1)
+    kept = present()
+    days = {"young": 0.5, "yesterday": 1.5, "old": 9}
+    for name in days:
+        stale(place, f"made/{name}")
+        stores.keep(place / "made" / name, f"oven/grabs/{name}.png", "image/png")
+        moment = timezone.now() - timedelta(days=days[name])
+        Artifact.objects.filter(key=f"oven/grabs/{name}.png").update(created_at=moment)
+    FrozenPiece.objects.create(piece="still", reason="frozen", preview="oven/grabs/old.png")
+    assert slices.run() == {"retention unpublished file": 1}
+    assert present() - kept == {"art/oven/grabs/young.png", "art/oven/grabs/old.png"}
+    FrozenPiece.objects.all().delete()
+    assert "  file art/oven/grabs/old.png" in retention("--orphans", "--list", "--delete")
+    assert present() - kept == {"art/oven/grabs/young.png"}
+    assert Artifact.objects.filter(key__endswith="d.png").count() == 0
+
+
 def test_one_store_and_one_place_can_be_looked_at(place: Path) -> None:
     stale(place, "art/oven/grabs/lost.png")
     stale(place, "art/other/lost.png")

@@ -1,9 +1,10 @@
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from oven_site.artifacts.models import Artifact
 from oven_site.retention import files, orphans, running
 from oven_site.retention.batch import Batch
 from oven_site.retention.marks import Gone
@@ -79,8 +80,8 @@ class Command(BaseCommand):
         self.stdout.write("Deleted:" if delete else "Would delete (--delete does it):")
         for store in [options["store"]] if options["store"] else orphans.STORES:
             tally = Tally(f"{store}, named by no row")
-            for file in orphans.find(store, options["under"]):
-                if delete and not files.drop([file]):
+            for file in self._nobodys(store, options["under"]):
+                if delete and not self._gone(file):
                     self.stderr.write(f"  {file.key}: the store does not delete it")
                     continue
                 tally.files += 1
@@ -88,3 +89,10 @@ class Command(BaseCommand):
                 if self.names:
                     self.stdout.write(f"  file {store}/{file.key}")
             self.stdout.write(str(tally) if tally.files else f"{tally.label}: nothing")
+
+    def _nobodys(self, store: str, under: str) -> Iterator[Artifact | Leftover]:
+        yield from orphans.unpublished(orphans.YOUNG, store=store, key__startswith=under)
+        yield from orphans.find(store, under)
+
+    def _gone(self, file: Artifact | Leftover) -> bool:
+        return orphans.drop(file) if isinstance(file, Artifact) else bool(files.drop([file]))

@@ -1,0 +1,83 @@
+"""A whole scratch Oven under load, broken in every way that there is here. The same as `manage.py chaos`, but short.
+
+For long: manage.py chaos --faults kill --kills 1000 --minutes 0 --strike-s 60
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oven_site.chaos import postgres
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 600  # of a machine that does much else
+KILLS = 50
+FAULTS = ("kill", "messages", "full", "lock", "clock", "disk")
+
+
+def chaos(place: Path, *args: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, all figures, and what it printed."""
+    kept = place / "chaos.json"
+    command = [sys.executable, "manage.py", "chaos", f"--json={kept}", *args]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    print(done.stdout, done.stderr)
+    return done.returncode, json.loads(kept.read_text()) if kept.exists() else {}, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any], str]:
+    length = ["--minutes=0", f"--kills={KILLS}", "--kill-s=12", "--rate=8", "--strike-s=2"]
+    return chaos(tmp_path_factory.mktemp("chaos"), f"--faults={','.join(FAULTS)}", *length)
+
+
+def test_nothing_is_lost_stuck_or_doubled_whatever_is_killed(broken: tuple[int, dict[str, Any], str]) -> None:
+    code, found, printed = broken
+    assert code == 0, printed
+    totals = found["summary"]
+    assert totals["kills"] >= KILLS
+    assert {name: totals[name] for name in ("lost", "stuck", "duplicates", "breaches")} == {
+        "lost": 0,
+        "stuck": 0,
+        "duplicates": 0,
+        "breaches": 0,
+    }
+    assert {"grab", "bake", "bundle"} <= {name.split()[0] for name in totals["ended"]}
+    assert totals["accepted"] >= KILLS
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_round_has_held(broken: tuple[int, dict[str, Any], str], fault: str) -> None:
+    _, found, _ = broken
+    if fault in found["skipped"]:
+        pytest.skip(found["skipped"][fault])
+    rounds = [entry for entry in found["rounds"] if entry["fault"] == fault]
+    assert rounds
+    assert [entry["breaches"] for entry in rounds] == [[]] * len(rounds)
+    assert all(entry["kills"] or entry["notes"] for entry in rounds)  # it has really struck
+
+
+def test_the_table_shows_every_round(broken: tuple[int, dict[str, Any], str]) -> None:
+    _, found, printed = broken
+    rows = [line.split() for line in printed.splitlines() if line.endswith(("  yes", "   no"))]
+    assert [(int(row[0]), row[1]) for row in rows] == [(entry["number"], entry["fault"]) for entry in found["rounds"]]
+
+
+@pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing() or "-")
+def test_a_postgresql_that_is_restarted_loses_nothing(tmp_path: Path) -> None:
+    code, found, printed = chaos(tmp_path, "--postgres", "--faults=restart", "--rounds=1", "--strike-s=4")
+    assert code == 0, printed
+    [round_] = found["rounds"]
+    assert round_["notes"]["restarted"] >= 1
+    assert round_["accepted"] > 0
+
+
+def test_an_unknown_fault_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    code, found, printed = chaos(tmp_path, "--faults=gremlins")
+    assert (code, found) == (2, {})
+    assert "'gremlins' is not one of kill, power," in printed
