@@ -53,7 +53,7 @@ class Bounds:
 class Profile:
     """A browser's profile directory, ours as long as this process lives."""
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path, lock: int | None) -> None:
         self.path, self._lock = path, lock
 
     @classmethod
@@ -63,13 +63,13 @@ class Profile:
         home.mkdir(parents=True, exist_ok=True)
         clear(home)
         unborn = Path(tempfile.mkdtemp(prefix=UNBORN, dir=home))  # nobody looks at it before it is locked
-        lock = _lock(unborn)
-        assert lock is not None
+        lock = _lock(unborn)  # none on file systems without locks: there nobody can clear it away either
         return cls(unborn.rename(home / unborn.name.replace(UNBORN, PREFIX)), lock)
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 def clear(home: Path) -> int:

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from django.db import connection, transaction
 
-from oven_site.artifacts.models import Artifact
 from oven_site.backup.place import BackupError
 
 Row = tuple[str, str, str]  # of a stored file: store, key, SHA-256
-ROWS = f"SELECT store, key, sha256 FROM {Artifact._meta.db_table} ORDER BY id"
+ROWS = "SELECT store, key, sha256 FROM artifacts_artifact ORDER BY id"
 SQLITE, DUMP = "database.sqlite3", "database.dump"
 
 

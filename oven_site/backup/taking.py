@@ -21,11 +21,13 @@ from oven_site.backup.place import SECRET, STORES, SUMS, BackupError, Manifest, 
 
 def take(place: Path) -> Manifest:
     """Into a directory that is empty or not there yet. Raises BackupError and OSError."""
+    local = local_stores()
+    if inside := [name for name, directory in local.items() if place.is_relative_to(directory.resolve())]:
+        raise BackupError(f"{place} lies in the {inside[0]} store: a backup would hold itself.")
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(place.iterdir()):
         raise BackupError(f"{place} is not empty: every backup needs a directory of its own.")
     taken_at = timezone.now().isoformat(timespec="seconds")
-    local = local_stores()
     _copy_new(local, place)
     with databases.saved(place) as rows:
         _write_sums(rows, set(local), place / SUMS)

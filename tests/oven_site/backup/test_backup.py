@@ -113,6 +113,11 @@ def test_a_backup_needs_a_directory_of_its_own(tmp_path: Path) -> None:
         take(tmp_path)
 
 
+def test_a_backup_does_not_hold_itself(place: Path) -> None:
+    with pytest.raises(BackupError, match="lies in the art store"):
+        take(place / "art" / "backup")
+
+
 def test_a_copy_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_bytes(b"x")
 

@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            made = take(options["directory"].absolute())
+            made = take(options["directory"].resolve())
         except (BackupError, OSError) as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write(f"Backed up: {made.vendor} database, {made.files} files, {made.bytes >> 20} MB.")

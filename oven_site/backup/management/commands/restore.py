@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            found = restore(options["directory"].absolute())
+            found = restore(options["directory"].resolve())
         except (BackupError, OSError) as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write(f"Restored into {settings.OVEN_DATA}: the backup of {found.taken_at}, {found.files} files.")
