@@ -43,7 +43,7 @@ RECORD_FIELDS = (
     *("public_id", "capture_key", "purpose", "source", "lane", "requested_by", "again_link", "attempt", "worker"),
     *("created_at", "started_at", "ended_at", "expires_at"),
 )
-MOST_NAMES = 2_000  # that grabs are looked up by; of more, and of those with very many grabs, the grabs themselves are read
+MOST_NAMES = 2_000  # that grabs are looked up by; of more, or where they have very many, grabs are read in order
 AGAIN = dialog("Grab again?", "A new row is made; a capture still in the cache answers at once.", "Grab again")
 ANEW = dialog(
     "Capture anew?", "The piece is captured without the cache, and replaces what is cached.", "Capture anew"
