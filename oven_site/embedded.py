@@ -85,8 +85,8 @@ def socket_path(data_dir: Path) -> Path:
 
 
 def _short_root() -> Path:
-    root = Path(os.environ.get("TMPDIR") or "/tmp")
-    return root if root.is_absolute() and len(os.fsencode(root)) <= 50 else Path("/tmp")
+    root = Path(os.environ.get("TMPDIR") or "/tmp")  # nosec B108
+    return root if root.is_absolute() and len(os.fsencode(root)) <= 50 else Path("/tmp")  # nosec B108
 
 
 def prepare(data_dir: Path) -> None:

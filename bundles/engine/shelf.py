@@ -60,7 +60,7 @@ class Shelf:
 
     def _select(self, database: sqlite3.Connection, keys: list[str]) -> dict[str, bytes]:
         marks = ",".join("?" * len(keys))
-        rows = database.execute(f"SELECT key, used, body FROM entries WHERE key IN ({marks})", keys).fetchall()
+        rows = database.execute(f"SELECT key, used, body FROM entries WHERE key IN ({marks})", keys).fetchall()  # nosec B608
         now = int(time.time())
         stale = [(now, key) for key, used, _ in rows if used < now - FRESH_S]
         if stale:
@@ -76,7 +76,7 @@ class Shelf:
             count = database.execute("SELECT count(*) FROM entries").fetchone()[0]
             if count > self.keep:
                 oldest = "SELECT key FROM entries ORDER BY used, key LIMIT ?"
-                database.execute(f"DELETE FROM entries WHERE key IN ({oldest})", (count - self.keep,))
+                database.execute(f"DELETE FROM entries WHERE key IN ({oldest})", (count - self.keep,))  # nosec B608
 
     def _try(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         try:

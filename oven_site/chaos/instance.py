@@ -51,7 +51,7 @@ class Instance:
         self.data, self.port, self.workers, self.bakes, self.env = data, port, workers, bakes, env
         self.base = f"http://127.0.0.1:{port}"
         self.log = data.parent / "oven.log"
-        self.token = ""
+        self.token = ""  # nosec B105
         self._process: subprocess.Popen[bytes] | None = None
 
     # --- from start to end ---

@@ -43,7 +43,7 @@ CHIPS = {state: state.color for state in State}
 LANE_CHIPS = {lane: lane.color for lane in Lane}
 FLAG_CHIPS = {ADDITION: "success", CHANGE: "info", DELETION: "danger"}
 NBSP = "\N{NO-BREAK SPACE}"
-NO_PICTURE = mark_safe('<span class="oven-thumb oven-thumb--none" aria-hidden="true"></span>')
+NO_PICTURE = mark_safe('<span class="oven-thumb oven-thumb--none" aria-hidden="true"></span>')  # nosec B308
 NEWEST = 20_000  # rows that are searched for a part of a text
 EXPORTS = ("export_csv", "export_json")
 

@@ -218,7 +218,7 @@ def seen_values(model: type[Model], name: str, using: str = "default") -> list[A
     table, column = (connection.ops.quote_name(text) for text in (model._meta.db_table, field.column))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH RECURSIVE seen(value) AS (SELECT MIN({column}) FROM {table} UNION ALL "
+            f"WITH RECURSIVE seen(value) AS (SELECT MIN({column}) FROM {table} UNION ALL "  # nosec B608
             f"SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > seen.value) FROM seen "
             f"WHERE seen.value IS NOT NULL) SELECT value FROM seen WHERE value IS NOT NULL LIMIT {VALUES_CEILING}"
         )

@@ -25,6 +25,6 @@ def insert_many(model: type[models.Model], rows: list[dict[str, Any]], shared: d
     quote = connection.ops.quote_name
     columns = ", ".join(quote(str(field.column)) for field in fields)
     places = ", ".join(["%s"] * len(fields))
-    statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"
+    statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"  # nosec B608
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(statement, params)

@@ -31,13 +31,13 @@ class Options(NamedTuple):
     @property
     def address(self) -> str:
         """Where a person on this machine finds Oven."""
-        host = "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else self.host
+        host = "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else self.host  # nosec B104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def local_host(self) -> str:
         """Where the supervisor itself reaches the web process."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # nosec B104
 
 
 def dotenv() -> dict[str, str]:
