@@ -21,7 +21,7 @@ PROGRAMS = ("orbit", "tiles", "waves", "prism")
 SIDES = (64, 96, 128)
 AGAIN = 0.2  # so often the same as before, most likely while it is still under way
 PATIENCE_S = 12.0
-MOST_ACTIVE = 14
+ACTIVE_EACH = 2  # so many jobs for each caller, and all wait until one has ended
 PAUSE_S, DOWN_PAUSE_S = 0.1, 0.5
 REMEMBERED = 6  # recent wishes that may be asked for again
 
@@ -50,6 +50,7 @@ class Load:
 
     def __init__(self, instance: Instance, site: Site, rng: random.Random, active: Callable[[], int]) -> None:
         self.instance, self.site, self.active = instance, site, active
+        self._most = 0
         self.promises: list[Promise] = []
         self.answers: Counter[str] = Counter()
         self._recent: list[Wish] = []
@@ -60,6 +61,7 @@ class Load:
         self._threads: list[threading.Thread] = []
 
     def start(self, clients: int) -> None:
+        self._most = ACTIVE_EACH * clients
         self._threads = [threading.Thread(target=self._ask_for_ever, daemon=True) for _ in range(clients)]
         for thread in self._threads:
             thread.start()
@@ -81,7 +83,7 @@ class Load:
         headers = {"Authorization": f"Bearer {self.instance.token}"}
         with httpx.Client(base_url=self.instance.base, timeout=PATIENCE_S, headers=headers) as http:
             while not self._over.is_set():
-                if not self._open.wait(PAUSE_S) or self.active() >= MOST_ACTIVE:
+                if not self._open.wait(PAUSE_S) or self.active() >= self._most:
                     self._over.wait(PAUSE_S)
                     continue
                 self._ask(http, self._next())
@@ -96,7 +98,8 @@ class Load:
             return
         public_id = _public_id(answer)
         with self._lock:
-            self.answers[str(answer.status_code)] += 1
+            named = public_id or answer.status_code < 500
+            self.answers[str(answer.status_code) if named else f"{answer.status_code} {answer.text[:80]}"] += 1
             if public_id or answer.is_success or answer.is_redirect:
                 self.promises.append(Promise(wish, public_id))
 
