@@ -19,6 +19,7 @@ KINDS = {"grab": 10, "bake": 5, "bundle": 5, "core": 0.3}  # how often each is a
 PIECES = ("orbit", "prism", "tiles", "waves", "still", "worker")
 PROGRAMS = ("orbit", "tiles", "waves", "prism")
 SIDES = (64, 96, 128)
+KEYED = 0.5  # so many of those that can be are sent with a key of their own
 AGAIN = 0.2  # so often the same as before, most likely while it is still under way
 PATIENCE_S = 12.0
 ACTIVE_EACH = 2  # so many jobs for each caller, and all wait until one has ended
@@ -35,6 +36,7 @@ class Wish:
     method: str
     path: str
     body: dict[str, Any] | None = None
+    keyed: bool = False  # sent with its mark as Idempotency-Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class Load:
 
     def _ask(self, http: httpx.Client, wish: Wish) -> None:
         try:
-            answer = http.request(wish.method, wish.path, json=wish.body)
+            headers = {"Idempotency-Key": f"{wish.kind}-{wish.mark}"} if wish.keyed else {}
+            answer = http.request(wish.method, wish.path, json=wish.body, headers=headers)
         except httpx.HTTPError as error:
             with self._lock:
                 self.answers["nobody there" if isinstance(error, httpx.ConnectError) else "cut off"] += 1
@@ -124,7 +127,7 @@ class Load:
             shape["formats"] = ["png", "webp"]
         else:
             shape["format"] = self._rng.choice(("png", "webp", "mp4"))
-        return Wish("grab", mark, "POST", "/grab", shape)
+        return Wish("grab", mark, "POST", "/grab", shape, self._rng.random() < KEYED)
 
     def _bake(self, mark: str) -> Wish:
         body = {
@@ -135,7 +138,7 @@ class Load:
             "callbackUrl": f"{self.site.origin}/told",
             "callbackSecret": settings.OVEN_CALLBACK_SECRET,
         }
-        return Wish("bake", mark, "POST", "/bake", body)
+        return Wish("bake", mark, "POST", "/bake", body, self._rng.random() < KEYED)
 
     def _bundle(self, mark: str) -> Wish:
         piece = self._rng.choice(PROGRAMS)
