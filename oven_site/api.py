@@ -8,6 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from ninja import NinjaAPI
@@ -32,6 +33,7 @@ from oven_site.live import snapshot
 from oven_site.live.events import job_view
 
 log = logging.getLogger(__name__)
+DATABASE_RETRY_S = 5
 
 
 class OvenAPI(NinjaAPI):
@@ -126,6 +128,15 @@ def http_error(request: HttpRequest, exc: HttpError) -> JsonResponse:
 def body_too_big(request: HttpRequest, exc: RequestDataTooBig) -> JsonResponse:
     """A body that did not say its length."""
     return too_large()
+
+
+@api.exception_handler(OperationalError)
+def database_away(request: HttpRequest, exc: OperationalError) -> JsonResponse:
+    """Locked for too long, full, or restarting: it passes, and nothing was done."""
+    log.error("the database failed on %s: %s", request.path, exc)
+    response = error(503, "The database does not answer at the moment.")
+    response.headers["Retry-After"] = str(DATABASE_RETRY_S)
+    return response
 
 
 @api.exception_handler(Exception)

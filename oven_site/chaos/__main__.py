@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ def main() -> int:
     options = vars(parser.parse_args())
     place: Path = options.pop("place")
     plan = Plan.of(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.ExitStack() as held:
         site, bucket = held.enter_context(Site()), held.enter_context(Bucket())
         postgres = held.enter_context(Postgres(place / "postgres")) if plan.postgres else None

@@ -15,6 +15,7 @@ import httpx
 import psutil
 from django.conf import settings
 
+from oven_site.supervisor import linux
 from oven_site.supervisor.plan import ROOT
 
 START_LIMIT_S = 90.0
@@ -60,7 +61,14 @@ class Instance:
         command = [sys.executable, "-m", "oven_site.supervisor", f"--port={self.port}", f"--data={self.data}"]
         command += [f"--workers={self.workers}", f"--bakes={self.bakes}"]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                preexec_fn=linux.dies_with(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - it execs at once
+            )
         self.await_healthy(START_LIMIT_S)
         if not self.token:
             self.token = self._new_token()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from oven_site.chaos.instance import environment
 from oven_site.chaos.plan import Plan
+from oven_site.supervisor import linux
 from oven_site.supervisor.plan import ROOT
 
 DISK_MB = 400
@@ -38,7 +40,13 @@ def run(plan: Plan) -> int:
 def _run(plan: Plan, place: Path) -> int:
     given = {"TMPDIR": str(place / "tmp"), "PYTHONPYCACHEPREFIX": _bytecode()}
     command = [sys.executable, "-m", "oven_site.chaos", f"--place={place}", *plan.as_arguments()]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(dict(os.environ), given))
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(dict(os.environ), given),
+        preexec_fn=linux.dies_with(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - there is one thread
+    )
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # and wait for its end, to clear away after it
     while True:
         try:
             return process.wait()

@@ -19,9 +19,10 @@ KINDS = {"grab": 10, "bake": 5, "bundle": 5, "core": 0.3}  # how often each is a
 PIECES = ("orbit", "prism", "tiles", "waves", "still", "worker")
 PROGRAMS = ("orbit", "tiles", "waves", "prism")
 SIDES = (64, 96, 128)
+KEYED = 0.5  # so many of those that can be are sent with a key of their own
 AGAIN = 0.2  # so often the same as before, most likely while it is still under way
 PATIENCE_S = 12.0
-MOST_ACTIVE = 14
+ACTIVE_EACH = 2  # so many jobs for each caller, and all wait until one has ended
 PAUSE_S, DOWN_PAUSE_S = 0.1, 0.5
 REMEMBERED = 6  # recent wishes that may be asked for again
 
@@ -35,6 +36,7 @@ class Wish:
     method: str
     path: str
     body: dict[str, Any] | None = None
+    keyed: bool = False  # sent with its mark as Idempotency-Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Load:
 
     def __init__(self, instance: Instance, site: Site, rng: random.Random, active: Callable[[], int]) -> None:
         self.instance, self.site, self.active = instance, site, active
+        self._most = 0
         self.promises: list[Promise] = []
         self.answers: Counter[str] = Counter()
         self._recent: list[Wish] = []
@@ -60,6 +63,7 @@ class Load:
         self._threads: list[threading.Thread] = []
 
     def start(self, clients: int) -> None:
+        self._most = ACTIVE_EACH * clients
         self._threads = [threading.Thread(target=self._ask_for_ever, daemon=True) for _ in range(clients)]
         for thread in self._threads:
             thread.start()
@@ -81,14 +85,15 @@ class Load:
         headers = {"Authorization": f"Bearer {self.instance.token}"}
         with httpx.Client(base_url=self.instance.base, timeout=PATIENCE_S, headers=headers) as http:
             while not self._over.is_set():
-                if not self._open.wait(PAUSE_S) or self.active() >= MOST_ACTIVE:
+                if not self._open.wait(PAUSE_S) or self.active() >= self._most:
                     self._over.wait(PAUSE_S)
                     continue
                 self._ask(http, self._next())
 
     def _ask(self, http: httpx.Client, wish: Wish) -> None:
         try:
-            answer = http.request(wish.method, wish.path, json=wish.body)
+            headers = {"Idempotency-Key": f"{wish.kind}-{wish.mark}"} if wish.keyed else {}
+            answer = http.request(wish.method, wish.path, json=wish.body, headers=headers)
         except httpx.HTTPError as error:
             with self._lock:
                 self.answers["nobody there" if isinstance(error, httpx.ConnectError) else "cut off"] += 1
@@ -96,7 +101,8 @@ class Load:
             return
         public_id = _public_id(answer)
         with self._lock:
-            self.answers[str(answer.status_code)] += 1
+            named = public_id or answer.status_code < 500
+            self.answers[str(answer.status_code) if named else f"{answer.status_code} {answer.text[:80]}"] += 1
             if public_id or answer.is_success or answer.is_redirect:
                 self.promises.append(Promise(wish, public_id))
 
@@ -121,7 +127,7 @@ class Load:
             shape["formats"] = ["png", "webp"]
         else:
             shape["format"] = self._rng.choice(("png", "webp", "mp4"))
-        return Wish("grab", mark, "POST", "/grab", shape)
+        return Wish("grab", mark, "POST", "/grab", shape, self._rng.random() < KEYED)
 
     def _bake(self, mark: str) -> Wish:
         body = {
@@ -132,7 +138,7 @@ class Load:
             "callbackUrl": f"{self.site.origin}/told",
             "callbackSecret": settings.OVEN_CALLBACK_SECRET,
         }
-        return Wish("bake", mark, "POST", "/bake", body)
+        return Wish("bake", mark, "POST", "/bake", body, self._rng.random() < KEYED)
 
     def _bundle(self, mark: str) -> Wish:
         piece = self._rng.choice(PROGRAMS)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from captures.models import Grab
 from oven_site.artifacts import stores
 from oven_site.artifacts.models import Artifact
-from oven_site.chaos import invariants
+from oven_site.chaos import invariants, rounds
 from oven_site.chaos.instance import environment
 from oven_site.chaos.invariants import Invariants
 from oven_site.chaos.load import Promise, Wish
@@ -146,6 +146,18 @@ def test_a_plan_survives_the_way_through_a_command_line() -> None:
     parser = argparse.ArgumentParser()
     plans.add_arguments(parser)
     assert Plan.of(vars(parser.parse_args(plan.as_arguments()))) == plan
+
+
+@pytest.mark.parametrize(("broken", "code"), [([], 0), (["orbit-1"], 1)])
+def test_the_exit_code_says_whether_all_has_held(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any, broken: list[str], code: int
+) -> None:
+    breaches = invariants.breach("accepted, but without a row", broken)
+    monkeypatch.setattr(rounds.Chaos, "_all", lambda self, chosen: breaches)
+    nothing: Any = SimpleNamespace()
+    chaos = rounds.Chaos(Plan(faults=("kill",), seed=1), nothing, nothing, nothing, None)
+    assert chaos.run() == code
+    assert f"lost: {len(broken)}" in capsys.readouterr().out
 
 
 def test_the_tape_is_a_good_one(tmp_path: Path) -> None:

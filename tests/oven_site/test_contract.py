@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
+from django.db import OperationalError
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from oven_site.api import api
@@ -275,6 +276,18 @@ def test_pages_for_people_are_not_part_of_the_contract() -> None:
     answer = request("GET", "/admin/login/")
     assert answer.status == 200
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_database_that_does_not_answer_is_503_and_says_when_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from oven_site.live import snapshot
+
+    def locked(private: bool) -> dict[str, Any]:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setitem(snapshot._providers, "locked", locked)
+    answer = request("GET", "/status")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert "locked" not in str(answer.json)
 
 
 def test_an_unexpected_error_is_500_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
