@@ -88,6 +88,17 @@ class HistoryChangeList(ChangeList):
     def _ordering_columns(self) -> Any:
         return super().get_ordering_field_columns()
 
+    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        """Asked for again with every row, for the links of the headings."""
+        key = repr((new_params, remove))
+        if key not in self._query_strings:
+            self._query_strings[key] = str(super().get_query_string(new_params, remove))
+        return self._query_strings[key]
+
+    @cached_property
+    def _query_strings(self) -> dict[str, str]:
+        return {}
+
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         used = [spec for spec in self.filter_specs if getattr(spec, "used_parameters", None)]
