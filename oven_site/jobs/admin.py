@@ -14,10 +14,12 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from oven_site.artifacts.stores import public_url
-from oven_site.dashboard.admin import CHIPS, LANE_CHIPS, HistoryAdmin, ago, dialog, duration, model_link, once
+from oven_site.dashboard.admin import LANE_CHIPS, HistoryAdmin, ago, chip, dialog, duration, model_link, once
 from oven_site.jobs import lifecycle, registry
 from oven_site.jobs.models import Attempt, BulkAction, Job
 from oven_site.jobs.states import State
+
+TONES = {state.value: state.color for state in State}
 
 SPAN_ORDER = (
     *("queue", "open", "load", "ready", "capture", "encode"),
@@ -84,13 +86,13 @@ class JobAdmin(HistoryAdmin):
 
     # --- columns ---
 
-    @display(description="State", label=CHIPS, ordering="state")
-    def state_chip(self, job: Job) -> tuple[str, str]:
-        return job.state, State(job.state).label
+    @display(description="State", ordering="state")
+    def state_chip(self, job: Job) -> SafeString:
+        return chip(State(job.state).label, TONES.get(job.state))
 
-    @display(description="Lane", label=LANE_CHIPS, ordering="lane")
-    def lane_chip(self, job: Any) -> tuple[str, str]:
-        return job.lane, job.get_lane_display()
+    @display(description="Lane", ordering="lane")
+    def lane_chip(self, job: Any) -> SafeString:
+        return chip(job.get_lane_display(), LANE_CHIPS.get(job.lane))
 
     @display(description="Asked", ordering="created_at")
     def when(self, job: Job) -> SafeString | str:
@@ -163,9 +165,9 @@ class BulkActionAdmin(HistoryAdmin):
     def what(self, action: BulkAction) -> str:
         return str(action.spec.get("text") or action.title)
 
-    @display(description="State", label=CHIPS, ordering="state")
-    def state_chip(self, action: BulkAction) -> tuple[str, str]:
-        return action.state, State(action.state).label
+    @display(description="State", ordering="state")
+    def state_chip(self, action: BulkAction) -> SafeString:
+        return chip(State(action.state).label, TONES.get(action.state))
 
     @display(description="Asked", ordering="created_at")
     def when(self, action: BulkAction) -> SafeString | str:
@@ -204,9 +206,9 @@ class AttemptAdmin(HistoryAdmin):
         url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[attempt.job_pk])
         return format_html('<a class="oven-link" href="{}">{}</a>', url, attempt.job_id)
 
-    @display(description="Outcome", label=CHIPS, ordering="outcome")
-    def outcome_chip(self, attempt: Attempt) -> tuple[str, str]:
-        return attempt.outcome, attempt.get_outcome_display()
+    @display(description="Outcome", ordering="outcome")
+    def outcome_chip(self, attempt: Attempt) -> SafeString:
+        return chip(attempt.get_outcome_display(), TONES.get(attempt.outcome))
 
     @display(description="Started", ordering="started_at")
     def when(self, attempt: Attempt) -> SafeString | str:
