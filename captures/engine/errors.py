@@ -18,6 +18,7 @@ class ErrorCode(StrEnum):
     CRASHED = "crashed"
     MEMORY = "memory"
     PROCESSES = "processes"
+    REQUESTS = "requests"
     TIMEOUT = "timeout"
     BROWSER_LOST = "browser_lost"
     NO_BROWSER = "no_browser"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from captures.engine.cdp import Session
@@ -16,7 +17,13 @@ MAX_URL = 2000
 class Evidence:
     """Listens to one page. Bounded: a page that logs for ever keeps only its first entries and a count."""
 
-    def __init__(self, session: Session, passage: Passage | None = None, max_requests: int = 0) -> None:
+    def __init__(
+        self,
+        session: Session,
+        passage: Passage | None = None,
+        max_requests: int = 0,
+        too_many: Callable[[], None] = lambda: None,
+    ) -> None:
         self.status: int | None = None  # of the document
         self.url = ""  # of the document, after redirects
         self.page_errors: list[str] = []
@@ -26,7 +33,7 @@ class Evidence:
         self.remote: list[str] = []  # addresses that were asked for over the network
         self.document: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._session, self._passage = session, passage
-        self._max_requests = max_requests  # 0: any number
+        self._max_requests, self._too_many = max_requests, too_many  # 0: any number
         self._sent = 0  # over the network
         self._urls: dict[str, str] = {}  # of requests under way
         session.on("Runtime.exceptionThrown", self._exception)
@@ -77,17 +84,14 @@ class Evidence:
         if url.startswith(("http:", "https:", "ws:", "wss:")):
             _add(self.remote, url)
             self._sent += 1
-            if self._sent == self._max_requests:
-                self._block_all()
+            if self._sent == self._max_requests + 1 > 1:
+                self._stop_all()
         if not url.startswith("data:"):
             self._urls[event["requestId"]] = url[:MAX_TEXT]
 
-    def _block_all(self) -> None:
-        """The page has sent enough: the rest fails, and its picture is taken all the same.
-
-        A proxy does not see how many requests go through one encrypted connection; Chromium does.
-        """
-        _add(self.failed_requests, f"further ones were refused: more than {self._max_requests} requests")
+    def _stop_all(self) -> None:
+        """A proxy does not see how many requests go through one encrypted connection; Chromium does."""
+        self._too_many()
         answer = self._session.send("Network.setBlockedURLs", {"urls": ["*"]})
         answer.add_done_callback(lambda found: found.cancelled() or found.exception())
 

@@ -94,7 +94,7 @@ class CaptureSpec:
     network_limit_s: float = 1.8  # wall time an unanswered request may stop the page's clock
     open_limit_s: float = 15.0  # wall time until the document starts to arrive
     deadline_s: float = 60.0  # wall time for everything
-    max_requests: int = 0  # over the network; further ones are refused. 0: any number
+    max_requests: int = 0  # over the network; a page that sends more is ended. 0: any number
     memory_limit_mb: int = 1024  # of the page's own process
     sink: Callable[[CaptureSpec, Path], Encoder] | None = None  # takes the frames, as PNG, instead of a format
     modes: tuple[Mode, ...] = (Mode.VIRTUAL, Mode.INJECTED, Mode.PLAIN, Mode.REALTIME, Mode.STILL)

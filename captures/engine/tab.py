@@ -25,7 +25,7 @@ class Tab:
     ) -> None:
         self.root, self.context, self.cdp, self.spec = root, context, session, spec
         self.passage = passage
-        self.evidence = Evidence(session, passage, spec.max_requests)
+        self.evidence = Evidence(session, passage, spec.max_requests, self._asks_too_much)
         self.workers: dict[str, Session] = {}
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gone.add_done_callback(_look_away)
@@ -40,6 +40,10 @@ class Tab:
         """Makes every pending and later call on this tab fail with `error`."""
         if not self.gone.done():
             self.gone.set_exception(error)
+
+    def _asks_too_much(self) -> None:
+        sentence = f"The page sent more than {self.spec.max_requests} requests over the network."
+        self.condemn(CaptureError(ErrorCode.REQUESTS, sentence))
 
     async def race(self, awaitable: Awaitable[T], limit_s: float, doing: str) -> T:
         """The awaitable's value; raises the tab's doom if that comes first, StepTimeout after `limit_s`."""
