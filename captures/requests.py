@@ -30,6 +30,7 @@ MAX_URL = 2000
 CACHE_KEY_CHARS = 48
 SOURCE_CHARS = 40
 MAX_SIZES = 4
+ALIGN_MS = 505  # exact moments count from a multiple of it, off the border between two sixtieths of a second
 
 _DOMAIN_END = re.compile(r"\.(com|net|org|io|dev|app|xyz|co)$", re.IGNORECASE)
 _WEB_PAGE = re.compile(r"^https?://", re.IGNORECASE)
@@ -56,7 +57,7 @@ class GrabRequest:
     quality: int = 80
     transparent: bool = False
     cache_key: str = ""
-    at_ms: int | None = None  # of the piece's own time, from ready to the first frame; None: as the settings say
+    at_ms: int | None = None  # from ready, or soon after, to the first frame; None: as the settings say
     purpose: Purpose = Purpose.GRAB
     formats: tuple[Format, ...] = ()
     sizes: tuple[int, ...] = ()
@@ -116,7 +117,10 @@ class GrabRequest:
         )
 
     def _settle(self) -> dict[str, int]:
-        return {} if self.at_ms is None else {"settle_ms": self.at_ms, "settle_still_ms": self.at_ms}
+        """An exact moment does not depend on the tick at which the page was seen to be ready."""
+        if self.at_ms is None:
+            return {}
+        return {"settle_ms": self.at_ms, "settle_still_ms": self.at_ms, "align_ms": ALIGN_MS}
 
     def _files(self) -> tuple[Output, ...]:
         return tuple(Output(wish.format, *wish.pixel_size) for wish in self.outputs)

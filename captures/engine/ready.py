@@ -38,8 +38,11 @@ async def wait_ready(pacer: Pacer, on_step: OnStep) -> tuple[Ready, int]:
         await on_step(age)
 
 
-async def settle(pacer: Pacer) -> None:
+async def settle(pacer: Pacer, age_ms: float) -> None:
+    """`age_ms`: the page's, when it was seen to be ready."""
     left = float(pacer.spec.settle_wait_ms)
+    if pacer.spec.align_ms:
+        left += -round(age_ms) % pacer.spec.align_ms
     while left > 0:
         await pacer.live(min(SETTLE_STEP_MS, left))
         left -= SETTLE_STEP_MS

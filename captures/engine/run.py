@@ -68,7 +68,7 @@ class Run:
             found = await wait_ready(self.pacer, self._loading)
             self.was_ready = True
             self.report(Progress("settling", 28, f"Settling for {self.spec.settle_wait_ms} ms"))
-            await settle(self.pacer)
+            await settle(self.pacer, found[1])
             await self.pacer.hold()
         return found
 

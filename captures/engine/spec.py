@@ -88,6 +88,7 @@ class CaptureSpec:
     ready_limit_ms: int = 10_000  # of the page's own time
     settle_ms: int = 200
     settle_still_ms: int = 500
+    align_ms: int = 0  # what is waited for begins at a multiple of this of the page's own time, not when it was ready
     tick_hz: float = 60.0  # how often requestAnimationFrame fires between frames
     blocked_urls: tuple[str, ...] = ()
     step_limit_s: float = 8.0  # wall time one step may take before the page counts as hung
