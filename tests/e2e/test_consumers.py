@@ -1,6 +1,6 @@
 """The consumer contract: everybody who is known to call the service, with the very request and what they rely on.
 
-A row whose route this service does not have (yet) is skipped by name.
+Every row has to be answered: a route that this service does not have fails here.
 """
 
 from __future__ import annotations
