@@ -39,7 +39,7 @@ from oven_site.dashboard.lists import (
     matching_keys,
     seen_values,
 )
-from oven_site.dashboard.templatetags.oven_lists import KEY
+from oven_site.dashboard.templatetags.oven_lists import KEY, headings_once
 from oven_site.jobs.states import Lane, State
 
 T = TypeVar("T")
@@ -50,6 +50,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 NO_PICTURE = mark_safe('<span class="oven-thumb oven-thumb--none" aria-hidden="true"></span>')  # nosec B308
 NEWEST = 20_000  # rows that are searched for a part of a text
 EXPORTS = ("export_csv", "export_json")
+headings_once()
 
 
 class Exporting(ModelAdmin):

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import template
 from django.utils.safestring import SafeString
+from unfold.templatetags import unfold_list
 
 register = template.Library()
 MENU = "unfold/helpers/actions_row.html"
 KEY = "0ovenkey0"  # stands for a row's key: as a part of an address and of a name in a script
+
+
+def headings_once() -> None:
+    """The theme asks for all headings of a list again with every row; from now on it gets those of the first."""
+    made = unfold_list.result_headers
+
+    def result_headers(cl: Any) -> Iterator[Any]:
+        if not hasattr(cl, "oven_headings"):
+            cl.oven_headings = list(made(cl))
+        return iter(cl.oven_headings)
+
+    unfold_list.result_headers = result_headers
 
 
 @register.simple_tag(takes_context=True)
