@@ -107,7 +107,8 @@ def test_empty_lines_between_requests_keep_no_connection_open(port: int) -> None
         line.sendall(head)
         answer = b""
         while not answer.endswith(b"0\r\n\r\n"):  # all of it, in however many pieces it comes
-            assert (part := line.recv(1000)), answer
+            part = line.recv(1000)
+            assert part, answer
             answer += part
         assert answer.startswith(b"HTTP/1.1 200 ")
         line.sendall(b"\r\n")
