@@ -202,6 +202,8 @@ def _local_day(moment: datetime) -> date:
 class SeenValuesFilter(AllValuesFieldListFilter):
     """Offers the values that the table holds; an index on the field must begin with it."""
 
+    horizontal = False
+
     def __init__(self, field: Any, request: HttpRequest, params: Any, model: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(field, request, params, model, *args, **kwargs)
         self.lookup_choices: Any = seen_values(model, field.name)

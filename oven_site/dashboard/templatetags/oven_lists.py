@@ -1,29 +1,20 @@
-"""Lists of the admin, without doing the same for each of their rows."""
+"""Lists of the admin, and the side bar next to them, without drawing the same again and again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django import template
+from django.urls import get_script_prefix
 from django.utils.safestring import SafeString
-from unfold.templatetags import unfold_list
+from django.utils.translation import get_language
+
+from oven_site.dashboard.drawing import KEY
 
 register = template.Library()
-MENU = "unfold/helpers/actions_row.html"
-KEY = "0ovenkey0"  # stands for a row's key: as a part of an address and of a name in a script
-
-
-def headings_once() -> None:
-    """The theme asks for all headings of a list again with every row; from now on it gets those of the first."""
-    made = unfold_list.result_headers
-
-    def result_headers(cl: Any) -> Iterator[Any]:
-        if not hasattr(cl, "oven_headings"):
-            cl.oven_headings = list(made(cl))
-        return iter(cl.oven_headings)
-
-    unfold_list.result_headers = result_headers
+MENU, NAVIGATION = "unfold/helpers/actions_row.html", "unfold/helpers/app_list.html"
+NAVIGATIONS = 500  # kept: one for each list and set of permissions
+_navigations: dict[Any, SafeString] = {}
 
 
 @register.simple_tag(takes_context=True)
@@ -40,7 +31,26 @@ def actions_of_row(context: Any) -> SafeString:
 
 
 def _menu(context: Any, key: Any) -> SafeString:
-    ours = context.template.engine.get_template(MENU).origin
-    theirs: Any = context.template.engine.find_template(MENU, skip=[ours])[0]
     with context.push(instance_pk=key):
-        return SafeString(theirs.render(context))  # nosec B703
+        return SafeString(_theirs(context, MENU).render(context))  # nosec B703
+
+
+@register.simple_tag(takes_context=True)
+def navigation(context: Any) -> SafeString:
+    """The theme's own side bar: rendered once for each place in it and what the viewer may see."""
+    groups = context.get("sidebar_navigation")
+    if not groups or context.get("sidebar_show_all_applications"):
+        return SafeString(_theirs(context, NAVIGATION).render(context))  # nosec B703
+    shown = tuple((bool(item["has_permission"]), bool(item["active"])) for group in groups for item in group["items"])
+    key = (get_language(), get_script_prefix(), shown)
+    if key not in _navigations:
+        while len(_navigations) >= NAVIGATIONS:
+            _navigations.pop(next(iter(_navigations)), None)
+        _navigations[key] = SafeString(_theirs(context, NAVIGATION).render(context))  # nosec B703
+    return _navigations[key]
+
+
+def _theirs(context: Any, name: str) -> Any:
+    """The theme's template that one of ours stands before."""
+    ours = context.template.engine.get_template(name).origin
+    return context.template.engine.find_template(name, skip=[ours])[0]
