@@ -32,7 +32,7 @@ from oven_site.dashboard.admin import (
     picture,
     size,
 )
-from oven_site.dashboard.lists import MATCHES, InOrder
+from oven_site.dashboard.lists import MATCHES, Among, InOrder
 from oven_site.jobs.admin import JobAdmin, Refused
 from oven_site.jobs.models import Attempt
 
@@ -80,14 +80,14 @@ class GrabAdmin(JobAdmin):
     def search(self, rows: QuerySet[Grab], text: str) -> QuerySet[Grab] | None:
         """By a whole id or key, else by names that hold the text, else by how ids and keys begin."""
         if exact := jobs.with_key(text):
-            return rows.filter(pk__in=exact)
+            return rows.filter(Among("pk", exact))
         names = jobs.pieces_with(text, MOST_NAMES + 1)
         if not names:
             return super().search(rows, text)
-        of_these = self.model._default_manager.order_by().filter(piece__in=names)
+        of_these = self.model._default_manager.order_by().filter(Among("piece", names))
         if len(names) > MOST_NAMES or of_these[: MATCHES + 1].count() > MATCHES:
             return None
-        return rows.filter(piece__in=names)
+        return rows.filter(Among("piece", names))
 
     def search_in_order(self, rows: QuerySet[Grab], text: str) -> QuerySet[Grab]:
         return rows.alias(_piece=InOrder("piece")).filter(_piece__icontains=text)

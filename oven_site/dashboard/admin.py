@@ -30,15 +30,17 @@ from unfold.utils import display_for_label
 from oven_site.dashboard import drawing, exports
 from oven_site.dashboard.audit import EACH as AUDIT_EACH
 from oven_site.dashboard.audit import audit as audit
-from oven_site.dashboard.lists import CappedPaginator as CappedPaginator
 from oven_site.dashboard.lists import (
+    Among,
     GlancingPaginator,
     HistoryChangeList,
     InOrder,
     cheap_filters,
     matching_keys,
+    newest_keys,
     seen_values,
 )
+from oven_site.dashboard.lists import CappedPaginator as CappedPaginator
 from oven_site.jobs.states import Lane, State
 
 T = TypeVar("T")
@@ -47,7 +49,6 @@ LANE_CHIPS = {lane: lane.color for lane in Lane}
 FLAG_CHIPS = {ADDITION: "success", CHANGE: "info", DELETION: "danger"}
 NBSP = "\N{NO-BREAK SPACE}"
 NO_PICTURE = mark_safe('<span class="oven-thumb oven-thumb--none" aria-hidden="true"></span>')  # nosec B308
-NEWEST = 20_000  # rows that are searched for a part of a text
 EXPORTS = ("export_csv", "export_json")
 drawing.once_a_page()
 
@@ -139,7 +140,7 @@ class HistoryAdmin(Exporting):
         keys = matching_keys(self.model, self.search_keys, text)
         if keys is None:
             return None
-        found: QuerySet[Any] = rows.filter(pk__in=keys) if keys else self.search_newest(rows, text)
+        found: QuerySet[Any] = rows.filter(Among("pk", keys or newest_keys(self.model, self.search_fields, text)))
         return found
 
     def search_in_order(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -147,12 +148,6 @@ class HistoryAdmin(Exporting):
         wanted = Q(*(Q(**{f"{name}__startswith": text}) for name in names), _connector=Q.OR)
         found: QuerySet[Any] = rows.alias(**names).filter(wanted)
         return found
-
-    def search_newest(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
-        """A part of any search field, within the newest rows."""
-        newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
-        wanted = Q(*(Q(**{f"{name}__icontains": text}) for name in self.search_fields), _connector=Q.OR)
-        return rows.filter(wanted, pk__gt=newest - NEWEST)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

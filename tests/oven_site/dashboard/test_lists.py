@@ -295,7 +295,7 @@ def test_a_file_is_found_by_the_id_of_its_job(staff: Any) -> None:
 def test_a_part_is_looked_for_among_the_newest_rows_only(staff: Any, grabs: Any, monkeypatch: Any) -> None:
     url = reverse("admin:bakes_bake_changelist")
     assert shown(staff, url, q="ape0") == ["bake-0"]
-    monkeypatch.setattr("oven_site.dashboard.admin.NEWEST", 2)
+    monkeypatch.setattr("oven_site.dashboard.lists.NEWEST", 2)
     assert shown(staff, url, q="ape0") == []
     assert shown(staff, url, q="ape5") == ["bake-5"]
 
