@@ -150,7 +150,14 @@ def _confirm_late_cancel(execution: Execution) -> None:
         log.warning("%s attempt %s ended too late to count", job, execution.job.attempt)
 
 
-class ForkWorker(Worker):
+class Titled:
+    """Keeps the command line it was started by: RQ would write its own state over it, which staff see elsewhere."""
+
+    def procline(self, message: str) -> None:
+        pass
+
+
+class ForkWorker(Titled, Worker):
     """Forks for every job, so that whatever a job does to its process ends with it.
 
     A stop signal hands the running job back instead of finishing it.
@@ -177,7 +184,7 @@ class ForkWorker(Worker):
         signal.signal(signal.SIGUSR1, lambda *_: running.stopping.set())
 
 
-class WarmWorker(SimpleWorker):
+class WarmWorker(Titled, SimpleWorker):
     """Does not fork, so that what is warm in this process (a browser) serves one job after the other.
 
     A stop signal hands the running job back instead of finishing it.

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -30,6 +30,10 @@ class Child(NamedTuple):
     restart: bool = True
     last: bool = False  # stopped when all others are gone: they still need it to end well
     death_signal: int = signal.SIGKILL  # what the kernel sends it should the supervisor be killed
+    fork: bool = False  # of the loaded program, where there is one: it runs Oven's own Python
+
+
+Fork = Callable[[Child, int], int]  # what it should run and where it writes to; its process id. Raises OSError.
 
 
 class Backoff(NamedTuple):
@@ -64,31 +68,48 @@ class Process:
     def running(self) -> bool:
         return self.pid is not None
 
-    def start(self, base_env: Mapping[str, str]) -> int | None:
-        """Start it; returns the readable end of its output, or None when it cannot be started."""
+    def start(self, base_env: Mapping[str, str], fork: Fork | None = None) -> int | None:
+        """Start it, by `fork` where it can; returns the readable end of its output, or None when it cannot be."""
         self.restart_at, self.code, self.problem = None, None, ""
         self._started = time.monotonic()
         read_end, write_end = os.pipe()
         try:
-            self._popen = self._spawn(base_env, write_end)
+            self.pid = self._forked(fork, write_end) or self._spawned(base_env, write_end)
         except (OSError, subprocess.SubprocessError) as error:
             os.close(read_end)
             self.problem = str(error)
             return None
         finally:
             os.close(write_end)
-        self.pid = self._popen.pid
         os.set_blocking(read_end, False)
         return read_end
 
+    def _forked(self, fork: Fork | None, output: int) -> int | None:
+        if not self.child.fork or self.child.env or fork is None:
+            return None
+        try:
+            return fork(self.child, output)
+        except OSError:  # it can still be started the long way
+            return None
+
+    def _spawned(self, base_env: Mapping[str, str], output: int) -> int:
+        self._popen = self._spawn(base_env, output)
+        return self._popen.pid
+
     def _spawn(self, base_env: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+        return self._open(self.child.argv, base_env, output)
+
+    def _open(
+        self, argv: Sequence[str], base_env: Mapping[str, str], output: int, keep: Collection[int] = ()
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            self.child.argv,
+            argv,
             env={**base_env, **self.child.env},
             cwd=self.child.cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            pass_fds=keep,
             start_new_session=True,
             preexec_fn=linux.dies_with(os.getpid(), self.child.death_signal),  # noqa: PLW1509 - there is one thread
         )

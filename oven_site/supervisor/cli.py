@@ -90,10 +90,14 @@ def serve(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str
 
 
 def start(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str]) -> None:
-    """Valkey, the database, then everything else; returns when Oven answers."""
+    """Valkey and the program, the database, then everything else; returns when Oven answers."""
+    valkey = None
     if plan.own_valkey(given):
         embedded.prepare(options.data)
         valkey = supervisor.add(plan.valkey(options))
+    if loader := plan.loader():
+        supervisor.load(loader, _READY_LIMIT)
+    if valkey is not None:
         socket_path = embedded.socket_path(options.data)
         wait(supervisor, valkey, lambda: embedded.answers(socket_path))
     migrate(supervisor)

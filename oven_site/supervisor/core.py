@@ -12,6 +12,7 @@ from typing import NamedTuple
 from oven_site.supervisor import linux
 from oven_site.supervisor.child import Backoff, Child, Process
 from oven_site.supervisor.guard import RUN_MARK, Guard, new_token
+from oven_site.supervisor.loader import Loader
 from oven_site.supervisor.output import Console, Reader
 
 _SECOND_SIGNAL_AFTER = 0.3  # a wrapper (make, a shell) often passes on the same Ctrl-C once more
@@ -62,6 +63,7 @@ class Supervisor:
         self._waits = waits
         self._guard = Guard(token, keep_fd)
         self._selector = selectors.DefaultSelector()
+        self._loader: Loader | None = None
         self._signals = 0
         self._last_signal = 0.0
         self._stopping = False
@@ -102,8 +104,15 @@ class Supervisor:
         self._start(process)
         return process
 
+    def load(self, child: Child, timeout: float) -> None:
+        """Start the process that children are forks of, and wait until it can fork, or has died of trying."""
+        loader = self._loader = self.processes[child.name] = Loader(child)
+        self._start(loader)
+        self.until(lambda: loader.loaded() or loader.deaths > 0, timeout)
+
     def _start(self, process: Process) -> None:
-        output = process.start(self._env)
+        loader = self._loader
+        output = process.start(self._env, loader.fork if loader is not None and loader.loaded() else None)
         if output is None:
             self._note_death(process, None)
             return

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oven_site import embedded
+from oven_site.supervisor import linux
 from oven_site.supervisor.child import Child, python
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,7 +102,14 @@ def valkey(options: Options) -> Child:
 
 def manage(name: str, *args: str) -> Child:
     """A child that runs one of Django's commands."""
-    return Child(name, python("manage.py", *args), cwd=ROOT)
+    return Child(name, python("manage.py", *args), cwd=ROOT, fork=True)
+
+
+def loader() -> Child | None:
+    """What the children that run Oven's own Python are forks of; None where forks cannot be trusted."""
+    if not linux.ON_LINUX or not (ROOT / "oven_site").is_dir():
+        return None
+    return Child("loader", python("-m", "oven_site.supervisor.forking"), cwd=ROOT)
 
 
 def services(options: Options) -> list[Child]:
@@ -124,7 +132,7 @@ def _web(options: Options) -> Child:
     arguments += ["--http", "oven_site.access.transport:BoundedProtocol"]
     # Compressing every message for every reader would cost more than all the rest; what readers say is ignored.
     arguments += ["--ws-per-message-deflate", "false", "--ws-max-size", str(64 * 1024)]
-    return Child("web", python("-m", "uvicorn", "oven_site.asgi:application", *arguments), cwd=ROOT)
+    return Child("web", python("-m", "uvicorn", "oven_site.asgi:application", *arguments), cwd=ROOT, fork=True)
 
 
 def runs_as_root() -> bool:

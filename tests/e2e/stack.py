@@ -23,6 +23,8 @@ import psutil
 import redis
 from PIL import Image
 
+from tests.e2e.prepared import fill
+
 ROOT = Path(__file__).resolve().parents[2]
 THROTTLES = ("CAPTURES", "BUNDLES", "WRITES", "TOKEN_CAPTURES", "TOKEN_BUNDLES", "TOKEN_WRITES", "SIGN_INS")
 SECRET_SETTING = re.compile(r"^(OVEN|ART|BLOBS|SECRET)_.*(SECRET|KEYS?|JWT|TOKEN)$")
@@ -79,6 +81,8 @@ class Stack:
         self.stop()
 
     def start(self, limit_s: float = 60) -> None:
+        if not self.token and "DATABASE_URL" not in self.env:
+            self.token = fill(self.data)
         command = [sys.executable, "-m", "oven_site.supervisor", "--port", str(self.port)]
         command += ["--data", str(self.data), "--workers", str(self.workers)]
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
@@ -87,6 +91,7 @@ class Stack:
             self.until(lambda: self._healthy() and self.alive_workers() >= self.workers, limit_s)
             if not self.token:
                 self.token = self.manage("token", f"tests {self.port}").strip().splitlines()[-1]
+            self.secrets.add(self.token)
         except BaseException:
             self.stop()
             raise

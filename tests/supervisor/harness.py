@@ -36,11 +36,12 @@ class Run:
         self._output = home / "output.txt"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def children(self, *children: dict[str, Any], **waits: float) -> None:
-        """Run these children, with short waits."""
+    def children(self, *children: dict[str, Any], loader: tuple[str, ...] = (), **waits: float) -> None:
+        """Run these children, with short waits; those that may, as forks of what Python has loaded."""
         spec = {
             "logs": str(self.logs),
             "children": children,
+            "loader": loader,
             "backoff": {"first": 0.1, "limit": 1.0, "forget": 30.0},
             "waits": {"stop": 1.0, "orphans": 0.2, "orphans_at_stop": 0.2, **waits},
         }

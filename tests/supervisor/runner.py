@@ -23,6 +23,8 @@ def run_children(text: str) -> int:
     )
     supervisor.open()
     try:
+        if loader := spec.get("loader"):
+            supervisor.load(Child("loader", (sys.executable, *loader), cwd=Path.cwd()), 30.0)
         for child in spec["children"]:
             supervisor.add(Child(**{**child, "argv": tuple(child["argv"])}))
         supervisor.console.plain(b"all started")
