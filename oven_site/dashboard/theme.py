@@ -26,7 +26,7 @@ def _only_if(setting: str, item: dict[str, Any]) -> dict[str, Any]:
 
 def account_links(request: HttpRequest) -> list[dict[str, Any]]:
     """Of the user's own menu. None: the theme shows its own."""
-    if not settings.OVEN_PASSKEYS:
+    if not settings.OVEN_PASSKEYS or not request.user.is_authenticated:
         return []
     own = [{"title": "Change password", "link": reverse_lazy("admin:password_change")}]
     mine = own if request.user.has_usable_password() else []

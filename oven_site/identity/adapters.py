@@ -52,12 +52,12 @@ class Identities(DefaultSocialAccountAdapter):
     def list_apps(self, request: HttpRequest | None, provider: Any = None, client_id: Any = None) -> list[Any]:
         if not config.oidc_on():
             return []
-        from oven_site.identity.provider import app
+        from oven_site.identity.oidc import app
 
         return [app()]
 
     def get_provider(self, request: HttpRequest | None, provider: str, client_id: str | None = None) -> Any:
-        from oven_site.identity.provider import Provider
+        from oven_site.identity.oidc import Provider
 
         return Provider(request, app=self.get_app(request, provider))
 

@@ -44,6 +44,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, wrong: str = "", status: int = 200) -> HttpResponse:
+    user: Any = request.user
     keys = list(mine(request))
     context = {
         **admin.site.each_context(request),
@@ -53,7 +54,7 @@ def _page(request: HttpRequest, wrong: str = "", status: int = 200) -> HttpRespo
         "fresh": is_fresh(request),
         "provided": people.is_provided(request.user),
         "full": len(keys) >= MOST,
-        "has_password": request.user.has_usable_password(),
+        "has_password": user.has_usable_password(),
     }
     return TemplateResponse(request, "oven/admin/passkeys.html", context, status=status)
 

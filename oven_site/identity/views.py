@@ -35,13 +35,13 @@ def next_of(request: HttpRequest, asked: str) -> str:
 @never_cache
 def begin(request: HttpRequest) -> HttpResponseBase:
     """Counts as an attempt, as a password does. A GET, because browsers hold `form-action` against redirects."""
-    from oven_site.identity import answers, provider
+    from oven_site.identity import answers, oidc
     from oven_site.identity.door import Unreachable
 
     if refused := signins.way_refused(request, How.OIDC, count=True):
         return refused
     try:
-        return provider.begin(request, next_of(request, request.GET.get("next", "")))
+        return oidc.begin(request, next_of(request, request.GET.get("next", "")))
     except Unreachable as error:
         return answers.of_error(request, error)
 
@@ -52,12 +52,12 @@ def begin(request: HttpRequest) -> HttpResponseBase:
 def callback(request: HttpRequest) -> HttpResponseBase:
     from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 
-    from oven_site.identity import answers, provider
+    from oven_site.identity import answers, oidc
 
     if refused := signins.way_refused(request, How.OIDC):
         return refused
     try:
-        return provider.complete(request)
+        return oidc.complete(request)
     except OAuth2Error as error:  # of what is asked before the library looks for errors
         return answers.of_error(request, error)
     except IntegrityError:  # the same person, twice at the same moment: one of them has made the account
@@ -117,5 +117,5 @@ def is_from_here(credential: str) -> bool:
     try:
         said = json.loads(websafe_decode(json.loads(credential)["response"]["clientDataJSON"]))
         return bool(said["origin"] == config.origin(settings.OVEN_PUBLIC_URL).text)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return False

@@ -108,7 +108,7 @@ def test_while_off_nothing_that_talks_to_providers_or_keys_is_loaded(tmp_path: P
     code = (
         "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'oven_site.settings'\n"
         "import django; django.setup(); import oven_site.urls\n"
-        "print(sorted({'requests', 'fido2', 'jwt', 'oauthlib', 'qrcode', 'oven_site.identity.provider'} & set(sys.modules)))"
+        "print(sorted({'requests', 'fido2', 'jwt', 'oauthlib', 'qrcode', 'oven_site.identity.oidc'} & set(sys.modules)))"
     )
     done = fresh(tmp_path, code)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
