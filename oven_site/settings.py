@@ -59,6 +59,9 @@ INSTALLED_APPS = [
     "django_rq",
     "channels",
     "ninja",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.mfa",
     "oven_site.jobs",
     "oven_site.live",
     "oven_site.artifacts",
@@ -68,6 +71,7 @@ INSTALLED_APPS = [
     "oven_site.retention",
     "oven_site.backup",
     "oven_site.dashboard",
+    "oven_site.identity",
     "captures",
     "bakes",
     "bundles",
@@ -86,6 +90,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",  # one variable; callers of the contract go around it
 ]
 TEMPLATES = [
     {
@@ -205,6 +210,25 @@ OVEN_TOKEN_GRACE_S = env.float("OVEN_TOKEN_GRACE_S", default=86_400.0)  # a rota
 OVEN_PUBLIC_LIVE = env.bool("OVEN_PUBLIC_LIVE", default=False)  # anybody may watch the live page, and only watch
 OVEN_OPEN_WRITES = env.bool("OVEN_OPEN_WRITES", default=False)
 OVEN_OPEN_WRITES_CONFIRMED = env.bool("OVEN_OPEN_WRITES_CONFIRMED", default=False)
+
+# --- Sign-in by an identity provider, and by passkeys ---------------------------------------------------------------
+OVEN_OIDC_ISSUER = env.str("OVEN_OIDC_ISSUER", default="")  # none: nobody signs in by OpenID Connect
+OVEN_OIDC_CLIENT_ID = env.str("OVEN_OIDC_CLIENT_ID", default="")
+OVEN_OIDC_CLIENT_SECRET = env.str("OVEN_OIDC_CLIENT_SECRET", default="")
+OVEN_OIDC_NAME = env.str("OVEN_OIDC_NAME", default="single sign-on")
+OVEN_OIDC_GROUPS_CLAIM = env.str("OVEN_OIDC_GROUPS_CLAIM", default="groups")
+OVEN_OIDC_ROLES = env.str("OVEN_OIDC_ROLES", default="")  # group=role,group=role; or a JSON object
+OVEN_PASSKEYS = env.bool("OVEN_PASSKEYS", default=False)
+# The library that does it has no pages and no e-mails here, and nobody signs up: see oven_site/identity.
+ACCOUNT_ADAPTER = "oven_site.identity.adapters.Accounts"
+SOCIALACCOUNT_ADAPTER = "oven_site.identity.adapters.Identities"
+MFA_ADAPTER = "oven_site.identity.adapters.Passkeys"
+ACCOUNT_SIGNUP_FIELDS = ["username*"]
+ACCOUNT_EMAIL_VERIFICATION = SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False  # our own throttles count
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_STORE_TOKENS = False
+MFA_SUPPORTED_TYPES = ["webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
 
 # --- Throttles ------------------------------------------------------------------------------------------------------
 # Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
@@ -344,6 +368,6 @@ from oven_site.dashboard.theme import UNFOLD  # noqa: E402, F401
 from oven_site.logs import logging_config  # noqa: E402
 
 _SECRETS = [SECRET_KEY, OVEN_CALLBACK_SECRET, *OVEN_WEBHOOK_KEYS, *OVEN_URL_KEYS]
-_SECRETS += [OVEN_PINATA_JWT, OVEN_PINATA_SECRET, OVEN_KUBO_TOKEN]
+_SECRETS += [OVEN_OIDC_CLIENT_SECRET, OVEN_PINATA_JWT, OVEN_PINATA_SECRET, OVEN_KUBO_TOKEN]
 _SECRETS += [env.str(f"{store}_S3_SECRET", default="") for store in ("ART", "BLOBS")]
 LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL, _SECRETS)

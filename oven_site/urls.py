@@ -10,12 +10,18 @@ from captures.shots.views import screenshots
 from oven_site.api import api
 from oven_site.artifacts.views import serve
 from oven_site.dashboard import acting, views
+from oven_site.identity import passkeys
+from oven_site.identity import views as identity
 
 admin.autodiscover()
 
 urlpatterns = [
     path("", views.live, name="live"),
     path("sign-in", views.sign_in, name="sign-in"),
+    path("sign-in/provider", identity.begin, name="oidc-begin"),
+    path("sign-in/provider/callback", identity.callback, name="oidc-callback"),
+    path("sign-in/passkey", identity.passkey, name="passkey"),
+    path("sign-in/passkey/begin", identity.passkey_begin, name="passkey-begin"),
     path("live/state", views.state, name="live-state"),
     path("live/done", views.done, name="live-done"),
     path("live/frozen", views.frozen, name="live-frozen"),
@@ -33,6 +39,11 @@ urlpatterns = [
     path("app-screenshots", screenshots, name="app-screenshots"),
     path("gallery", gallery.page, name="gallery"),
     path("gallery/refresh", gallery.refresh, name="gallery-refresh"),
+    path("admin/passkeys/", passkeys.routed(passkeys.page), name="passkeys"),
+    path("admin/passkeys/begin", passkeys.routed(passkeys.begin), name="passkeys-begin"),
+    path("admin/passkeys/add", passkeys.routed(passkeys.add), name="passkeys-add"),
+    path("admin/passkeys/<int:pk>/remove", passkeys.routed(passkeys.remove), name="passkeys-remove"),
+    path("admin/passkeys/confirm", passkeys.routed(passkeys.confirm), name="passkeys-confirm"),
     path("admin/", admin.site.urls),
     path("", api.urls),
 ]

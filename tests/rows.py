@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -59,6 +61,8 @@ def one_of_each(number: int) -> list[Model]:
         ApiToken.objects.create(name=f"token{number}", digest=f"{number}", scopes=["grab"], created_by=user),
         SignIn.objects.create(user=user, name=user.username, outcome="success", how="link", client="192.0.2.7"),
         Group.objects.create(name=f"group{number}"),
+        Authenticator.objects.create(user=user, type="webauthn", data={"name": f"key {number}"}),
+        SocialAccount.objects.create(user=user, provider="https://id.example", uid=f"{number}"),
         *_pictures(number, grab, ended),
         EgressException.objects.create(
             pattern=f"10.0.0.{number}", owner=user, reason="a test", expires_at=now + timedelta(days=1)

@@ -78,7 +78,13 @@ class ApiTokenAdmin(Exporting):
         messages.success(request, format_html("The token, shown only now: <code>{}</code>", secret))
 
 
-CHIPS = {Outcome.SUCCESS: "success", Outcome.FAILURE: "danger", Outcome.THROTTLED: "warning", Outcome.LOGOUT: "info"}
+CHIPS = {
+    Outcome.SUCCESS: "success",
+    Outcome.FAILURE: "danger",
+    Outcome.REFUSED: "danger",
+    Outcome.THROTTLED: "warning",
+    Outcome.LOGOUT: "info",
+}
 
 
 @admin.register(SignIn)

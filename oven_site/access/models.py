@@ -94,6 +94,7 @@ class ApiToken(models.Model):
 class Outcome(models.TextChoices):
     SUCCESS = "success", "Signed in"
     FAILURE = "failure", "Refused"
+    REFUSED = "refused", "Known, not let in"
     THROTTLED = "throttled", "Too often"
     LOGOUT = "logout", "Signed out"
 
@@ -101,6 +102,8 @@ class Outcome(models.TextChoices):
 class How(models.TextChoices):
     PASSWORD = "password", "By password"
     LINK = "link", "By one-time link"
+    OIDC = "oidc", "By the identity provider"
+    PASSKEY = "passkey", "By passkey"
 
 
 class SignIn(models.Model):

@@ -10,6 +10,7 @@ from django.contrib.auth.management import create_permissions
 from django.db.models import Model
 
 OWN_APPS = ("captures", "bakes", "bundles")  # and every app within oven_site
+OTHER_LABELS = {"auth", "admin", "mfa", "socialaccount"}  # of libraries, whose rows administrators see
 WATCH = "jobs.watch"
 
 
@@ -23,13 +24,14 @@ class Role(StrEnum):
 GUARDED = {
     *("access.apitoken", "access.signin", "access.keyedanswer", "egress.egressexception"),
     *("auth.user", "auth.group", "admin.logentry"),
+    *("mfa.authenticator", "socialaccount.socialaccount", "socialaccount.socialapp", "socialaccount.socialtoken"),
 }
 OPERATED = ("add", "change")  # what operators may do with a job
 
 
 def fill(app_config: AppConfig, using: str = "default", **kwargs: Any) -> None:
     """After an app is migrated: the roles get what they need of its models. Nothing is ever taken away from them."""
-    names = {"auth", "admin"} | {config.label for config in apps.get_app_configs() if is_own(config)}
+    names = OTHER_LABELS | {config.label for config in apps.get_app_configs() if is_own(config)}
     if app_config.label not in names or not _ready(using):
         return
     create_permissions(app_config, using=using, verbosity=0)

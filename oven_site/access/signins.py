@@ -29,9 +29,14 @@ def connect() -> None:
     user_logged_out.connect(_signed_out, dispatch_uid="oven-signed-out")
 
 
-def refused(request: HttpRequest) -> HttpResponse | None:
+def by(request: HttpRequest, how: How) -> None:
+    """Says by which way the sign-in comes that is about to happen; passwords and links are known by their paths."""
+    request.oven_how = how  # type: ignore[attr-defined]
+
+
+def refused(request: HttpRequest, name: str = "") -> HttpResponse | None:
     """The answer to a password that is one too many, from this client or for this account; else None."""
-    name = request.POST.get("username", "")
+    name = name or request.POST.get("username", "")
     names = {Rule.SIGN_INS: client_of(request)}
     if name:
         names[Rule.SIGN_IN_NAMES] = f"name:{name.strip().lower()}"
@@ -43,18 +48,18 @@ def refused(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
-def link_refused(request: HttpRequest) -> HttpResponse | None:
-    """The answer to a link of a client who has tried too many that were none; else None."""
+def way_refused(request: HttpRequest, how: How = LINK, count: bool = False) -> HttpResponse | None:
+    """The answer to a client who has tried too often by a way without a name; else None."""
     try:
-        throttles.check({Rule.SIGN_INS: client_of(request)}, count=False)
+        throttles.check({Rule.SIGN_INS: client_of(request)}, count=count)
     except Throttled as throttled:
-        note(request, Outcome.THROTTLED, LINK)
+        note(request, Outcome.THROTTLED, how)
         return too_often(request, throttled)
     return None
 
 
-def link_failed(request: HttpRequest) -> None:
-    """One more that is none, or is used up."""
+def way_failed(request: HttpRequest) -> None:
+    """One more that led nowhere."""
     try:
         throttles.check({Rule.SIGN_INS: client_of(request)})
     except Throttled:
@@ -98,7 +103,8 @@ def _printable(text: str) -> str:
 def _signed_in(request: HttpRequest, user: Any, **_: Any) -> None:
     request.session[sessions.BEGAN] = request.session[sessions.USED] = time.time()
     path = request.path_info
-    note(request, Outcome.SUCCESS, PASSWORD if path.startswith("/admin/") else LINK if path else "", user=user)
+    usual = PASSWORD if path.startswith("/admin/") else LINK if path else ""
+    note(request, Outcome.SUCCESS, getattr(request, "oven_how", usual), user=user)
 
 
 def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:

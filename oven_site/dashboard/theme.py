@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
+from django.http import HttpRequest
 from django.urls import reverse_lazy
 
 
@@ -14,6 +16,21 @@ def _item(title: str, icon: str, url: str, permission: str = "") -> dict[str, An
         app, _, model = url.removeprefix("admin:").removesuffix("_changelist").partition("_")
         permission = f"{app}.view_{model}"
     return {"title": title, "icon": icon, "link": reverse_lazy(url), "permission": _has(permission)}
+
+
+def _only_if(setting: str, item: dict[str, Any]) -> dict[str, Any]:
+    """An entry that is there only where something is configured."""
+    allowed = item["permission"]
+    return {**item, "permission": lambda request: bool(getattr(settings, setting)) and allowed(request)}
+
+
+def account_links(request: HttpRequest) -> list[dict[str, Any]]:
+    """Of the user's own menu. None: the theme shows its own."""
+    if not settings.OVEN_PASSKEYS or not request.user.is_authenticated:
+        return []
+    own = [{"title": "Change password", "link": reverse_lazy("admin:password_change")}]
+    mine = own if request.user.has_usable_password() else []
+    return [*mine, {"title": "Passkeys", "link": reverse_lazy("passkeys")}]
 
 
 def _has(permission: str) -> Callable[[Any], bool]:
@@ -26,6 +43,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Captures of live pieces",
     "SITE_SYMBOL": "local_fire_department",
     "SITE_URL": "/",
+    "ACCOUNT": {"navigation": account_links},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
@@ -95,6 +113,11 @@ UNFOLD: dict[str, Any] = {
                     _item("Tokens", "key", "admin:access_apitoken_changelist"),
                     _item("Egress exceptions", "policy_alert", "admin:egress_egressexception_changelist"),
                     _item("Sign-ins", "login", "admin:access_signin_changelist"),
+                    _only_if("OVEN_PASSKEYS", _item("Passkeys", "fingerprint", "admin:mfa_authenticator_changelist")),
+                    _only_if(
+                        "OVEN_OIDC_ISSUER",
+                        _item("Identities", "badge", "admin:socialaccount_socialaccount_changelist"),
+                    ),
                     _item("Users", "person", "admin:auth_user_changelist"),
                     _item("Groups", "group", "admin:auth_group_changelist"),
                     _item("Audit", "policy", "admin:admin_logentry_changelist"),

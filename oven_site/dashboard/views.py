@@ -34,11 +34,11 @@ FROZEN = 200
 @require_GET
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The one-time link: signs in once, then leads to the live page."""
-    if refused := signins.link_refused(request):
+    if refused := signins.way_refused(request):
         return refused
     user: Any = get_user(request)
     if user is None:
-        signins.link_failed(request)
+        signins.way_failed(request)
         return render(request, "oven/link_used.html", status=403)
     login(request, user)
     return HttpResponseRedirect(reverse("live"))
@@ -76,7 +76,7 @@ def bad_request(bad: BadRequest) -> JsonResponse:
 @ensure_csrf_cookie
 @watched
 def live(request: HttpRequest) -> HttpResponse:
-    context = {"boot": page.boot(request.user), "version": settings.VERSION}
+    context = {"boot": page.boot(request.user), "version": settings.VERSION, "passkeys": settings.OVEN_PASSKEYS}
     return render(request, "oven/live.html", context)
 
 

@@ -39,6 +39,9 @@ def hostile(model: type[models.Model], **fields: Any) -> Any:
 
 
 def plant() -> None:
+    from allauth.mfa.models import Authenticator
+    from allauth.socialaccount.models import SocialAccount
+
     from bakes.models import Bake, Delivery, IncomingTape
     from bundles.models import Bundle, CoreBuild
     from captures.models import FrozenPiece, Grab
@@ -66,6 +69,8 @@ def plant() -> None:
     hostile(IncomingTape)
     hostile(ApiToken, scopes=["grab"], created_by=user)
     Group.objects.get_or_create(name=HOSTILE)
+    hostile(Authenticator, user=user, type="webauthn", data={"name": HOSTILE})
+    hostile(SocialAccount, user=user, extra_data={"name": HOSTILE})
     for number, state in enumerate(STATES):
         _grab(Grab, state, f"orbit~{number}", artifact if state == "complete" else None, now)
     events.log("error", f"{HOSTILE} failed")

@@ -65,6 +65,8 @@ ROUTES = {
 PAGES = {"/og-preview"}
 # What else the site answers: pages for people, and files.
 OTHERS = {"app-screenshots", "gallery", "gallery/refresh", "", "sign-in"}
+OTHERS |= {"sign-in/provider", "sign-in/provider/callback", "sign-in/passkey", "sign-in/passkey/begin"}
+OTHERS |= {f"admin/passkeys/{page}" for page in ("", "begin", "add", "<int:pk>/remove", "confirm")}
 OTHERS |= {"live/state", "live/done", "live/frozen", "live/log", "live/vitals", "live/charts"}
 OTHERS |= {"live/start/<str:kind>", "live/job/<str:public_id>/<str:action>", "live/freeze", "live/unfreeze"}
 OTHERS |= {"live/bulk", "live/bulk/<str:public_id>", "live/bulk/<str:public_id>/undo"}

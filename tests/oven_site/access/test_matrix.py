@@ -133,6 +133,16 @@ ADD = "captures.add_grab"
 PAGES: dict[tuple[str, str], list[Door]] = {
     ("GET", ""): [Door("/", page="watch")],
     ("GET", "sign-in"): [Door("/sign-in", 403)],
+    # Unless they are configured, the further ways to sign in are not there, for nobody: tests/oven_site/identity.
+    ("GET", "sign-in/provider"): [Door("/sign-in/provider", 404)],
+    ("GET", "sign-in/provider/callback"): [Door("/sign-in/provider/callback", 404)],
+    ("POST", "sign-in/passkey"): [Door("/sign-in/passkey", 404)],
+    ("POST", "sign-in/passkey/begin"): [Door("/sign-in/passkey/begin", 404)],
+    ("GET", "admin/passkeys/"): [Door("/admin/passkeys/", 404)],
+    ("POST", "admin/passkeys/begin"): [Door("/admin/passkeys/begin", 404)],
+    ("POST", "admin/passkeys/add"): [Door("/admin/passkeys/add", 404)],
+    ("POST", "admin/passkeys/<int:pk>/remove"): [Door("/admin/passkeys/1/remove", 404)],
+    ("POST", "admin/passkeys/confirm"): [Door("/admin/passkeys/confirm", 404)],
     ("GET", "live/state"): [Door("/live/state", page="watch")],
     ("GET", "live/done"): [Door("/live/done", page="watch")],
     ("GET", "live/frozen"): [Door("/live/frozen", page="watch")],

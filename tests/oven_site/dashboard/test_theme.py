@@ -25,7 +25,13 @@ def test_every_list_has_an_entry() -> None:
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "administrator", "staff"])
-def test_people_see_what_they_may_open_and_nothing_else(client: Any, people: Any, valkey: Any, role: str) -> None:
+def test_people_see_what_they_may_open_and_nothing_else(
+    client: Any, people: Any, valkey: Any, settings: Any, role: str
+) -> None:
+    settings.OVEN_PASSKEYS, settings.OVEN_OIDC_ISSUER = (
+        True,
+        "https://id.example",
+    )  # their entries are there only then
     user = getattr(people, role)
     client.force_login(user)
     request: Any = RequestFactory().get("/")
