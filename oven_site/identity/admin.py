@@ -11,15 +11,24 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from oven_site.dashboard.admin import HistoryAdmin, ago
+from oven_site.dashboard.admin import EXPORTS, Exporting, ago
 
 for model in (EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken):
     if admin.site.is_registered(model):  # the library's own pages: they can do what must not be done here
         admin.site.unregister(model)
 
 
-class Removable(HistoryAdmin):
+class Removable(Exporting):
+    """Rows that people make elsewhere, no more of them than there are people; they can be taken away here."""
+
     list_select_related = ("user",)
+    actions = EXPORTS
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(f"{self.opts.app_label}.delete_{self.opts.model_name}"))

@@ -152,6 +152,7 @@ def test_memory_is_not_measured_again_while_nothing_happens(
 def told(execution: Execution) -> None:
     """A runner that keeps what is said of it while it runs."""
     counters.count("oven_callbacks", "of the fork")
+    until(vitals.reports)  # a thread makes the first
     carrier.client().set("seen", json.dumps([*vitals.worker_views(vitals.reports()), os.getpid()]))
     lifecycle.finish(execution.job, {"capture": 20})
 
