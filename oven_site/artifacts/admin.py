@@ -10,7 +10,7 @@ from unfold.decorators import display
 
 from oven_site.artifacts.models import Artifact
 from oven_site.dashboard.admin import HistoryAdmin, ago, model_link, once, picture, size
-from oven_site.dashboard.lists import MATCHES, Among, starts_with
+from oven_site.dashboard.lists import MATCHES, among_keys, starts_with
 
 FOLDERS = ("oven/grabs/", "tapes/", "bundles/")
 MIN_ID = 8  # characters: less begins too many keys
@@ -49,7 +49,7 @@ class ArtifactAdmin(HistoryAdmin):
         if len(text) >= MIN_ID:
             every = Artifact.objects.order_by().values_list("pk", flat=True)
             found = [pk for key in keys for pk in every.filter(starts_with(every, "key", key))[:MATCHES]]
-        return rows.filter(Among("pk", found)) if found else super().search(rows, text)
+        return among_keys(rows, found) if found else super().search(rows, text)
 
     @display(description="")
     def thumb(self, artifact: Artifact) -> SafeString:

@@ -30,17 +30,17 @@ from unfold.utils import display_for_label
 from oven_site.dashboard import drawing, exports
 from oven_site.dashboard.audit import EACH as AUDIT_EACH
 from oven_site.dashboard.audit import audit as audit
+from oven_site.dashboard.lists import CappedPaginator as CappedPaginator
 from oven_site.dashboard.lists import (
-    Among,
     GlancingPaginator,
     HistoryChangeList,
     InOrder,
+    among_keys,
     cheap_filters,
     matching_keys,
     newest_keys,
     seen_values,
 )
-from oven_site.dashboard.lists import CappedPaginator as CappedPaginator
 from oven_site.jobs.states import Lane, State
 
 T = TypeVar("T")
@@ -120,8 +120,8 @@ class HistoryAdmin(Exporting):
 
     def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Any:
         if not getattr(request, "oven_glance", False):
-            ceiling = getattr(request, "oven_ceiling", None)
-            return CappedPaginator(queryset, per_page, *args, ceiling=ceiling, **kwargs)
+            ceiling, known = getattr(request, "oven_ceiling", None), getattr(request, "oven_found", None)
+            return CappedPaginator(queryset, per_page, *args, ceiling=ceiling, known=known, **kwargs)
         page = request.GET.get("p", "")
         return GlancingPaginator(queryset, per_page, page=int(page) if page.isdecimal() else 1)
 
@@ -133,6 +133,7 @@ class HistoryAdmin(Exporting):
         if found is None:  # very many: read in the list's order, which soon fills a page
             request.oven_glance = True  # type: ignore[attr-defined]
             found = self.search_in_order(rows, text)
+        request.oven_found = getattr(found, "oven_found", None)  # type: ignore[attr-defined]
         return found, False
 
     def search(self, rows: QuerySet[Any], text: str) -> QuerySet[Any] | None:
@@ -140,8 +141,7 @@ class HistoryAdmin(Exporting):
         keys = matching_keys(self.model, self.search_keys, text)
         if keys is None:
             return None
-        found: QuerySet[Any] = rows.filter(Among("pk", keys or newest_keys(self.model, self.search_fields, text)))
-        return found
+        return among_keys(rows, keys or newest_keys(self.model, self.search_fields, text))
 
     def search_in_order(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         names = {f"searched_{number}": InOrder(name) for number, name in enumerate(self.search_keys)}

@@ -44,16 +44,19 @@ class AtLeast(int):
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than a ceiling."""
+    """Counts no further than a ceiling, and not at all where the number is `known`."""
 
-    def __init__(self, *args: Any, ceiling: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, ceiling: int | None = None, known: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.ceiling = COUNT_CEILING if ceiling is None else ceiling
+        self.known = known
 
     @cached_property
     def count(self) -> int:
         if not isinstance(self.object_list, QuerySet):
             return len(self.object_list)
+        if self.known is not None:
+            return self.known
         found = self.object_list.order_by()[: self.ceiling].count()
         return AtLeast(found) if found == self.ceiling else found
 
@@ -104,6 +107,8 @@ class HistoryChangeList(ChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         used = [spec for spec in self.filter_specs if getattr(spec, "used_parameters", None)]
+        if self.get_filters_params():
+            request.oven_found = None  # type: ignore[attr-defined]
         if len(used) < 2:
             return rows
         request.oven_ceiling = MIXED_CEILING  # type: ignore[attr-defined]
@@ -264,6 +269,14 @@ class Among(Lookup):
         if connection.vendor == "postgresql":
             return f"{left} = ANY(%s)", (*parameters, values)
         return f"{left} IN (SELECT value FROM json_each(%s))", (*parameters, json.dumps(values))
+
+
+def among_keys(rows: QuerySet[Any], keys: Iterable[Any]) -> QuerySet[Any]:
+    """Those rows; `oven_found` is how many, as long as nothing else filters them."""
+    wanted = set(keys)
+    found: Any = rows.filter(Among("pk", wanted))
+    found.oven_found = len(wanted)
+    return found  # type: ignore[no-any-return]
 
 
 class InOrder(Func):

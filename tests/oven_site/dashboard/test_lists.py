@@ -248,6 +248,21 @@ def test_grabs_are_found_by_piece_id_and_key(staff: Any, grabs: Any, text: str, 
     assert shown(staff, q=text) == expected
 
 
+def test_what_a_search_has_counted_is_not_counted_again_unless_filtered(staff: Any, grabs: Any) -> None:
+    def pages(**query: Any) -> tuple[int, int, int | None]:
+        cl = staff.get(GRABS, query).context["cl"]
+        return len(cl.result_list), cl.result_count, cl.paginator.known
+
+    Grab.objects.filter(pk=grabs[4].pk).update(state="complete")
+    year = grabs[0].created_at.year
+    assert pages(q="key-") == (6, 6, 6)
+    assert pages(q="key-", state__exact="complete") == (1, 1, None)
+    assert pages(q="key-", created_at__year=year) == (6, 6, None)
+    assert pages(q="key-", created_at__year=year - 1) == (0, 0, None)
+    assert pages(q="key-4") == (1, 1, None)  # a whole key
+    assert pages(q="nothing like it") == (0, 0, 0)
+
+
 def test_a_search_goes_with_a_filter(staff: Any, grabs: Any) -> None:
     Grab.objects.filter(pk=grabs[4].pk).update(state="complete")
     assert shown(staff, q="piece", state__exact="complete") == ["grab-4"]
