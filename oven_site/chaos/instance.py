@@ -22,6 +22,7 @@ START_LIMIT_S = 90.0
 STOP_LIMIT_S = 45.0
 GONE_LIMIT_S = 20.0
 
+ONE_OF_EACH = ("valkey", "loader", "web", "pieces", "bundle worker", "light worker", "scheduler")
 # What a command line holds, by role. The first that fits counts.
 COMMANDS = {
     "valkey": "valkey-server",
@@ -38,6 +39,7 @@ COMMANDS = {
     "browser": "--headless",
     "minifier": "node",
     "guard": "/bin/sh -c trap",
+    "loader": "oven_site.supervisor.forking",
 }
 
 
@@ -125,7 +127,7 @@ class Instance:
     def roles_missing(self) -> list[str]:
         """Of those that the supervisor keeps running."""
         found = self.roles()
-        wanted = dict.fromkeys(("valkey", "web", "pieces", "bundle worker", "light worker", "scheduler"), 1)
+        wanted = dict.fromkeys(ONE_OF_EACH, 1)
         wanted |= {"capture worker": self.workers, "bake worker": self.bakes}
         return [name for name, count in wanted.items() if len(found.get(name, [])) < count]
 

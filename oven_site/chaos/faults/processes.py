@@ -27,6 +27,7 @@ VICTIMS = {
     "valkey": (1, 8.0),
     "pieces": (0.5, 8.0),
     "guard": (0.5, 5.0),
+    "loader": (0.5, 5.0),
 }
 
 
