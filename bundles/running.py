@@ -206,12 +206,13 @@ def _first_core(execution: Execution) -> CoreBuild:
     build = build_core(source="bundle")
     execution.report("discover", 5, "Packing the runtime for the first time")
     deadline = time.monotonic() + CORE_WAIT_S
-    perform(build.kind, build.pk)
-    while build.state not in ENDED and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        perform(build.kind, build.pk)  # if it waits: also later on, when whoever had it was lost
+        build.refresh_from_db()
+        if build.state in ENDED:
+            break
         execution.look()
         time.sleep(0.2)
-        build.refresh_from_db()
-    build.refresh_from_db()
     if build.state != State.COMPLETE:
         message = build.error_message or "The runtime is still being packed."
         raise BundleError(ErrorCode.NO_SOURCES if build.state in ENDED else ErrorCode.TIMEOUT, message)

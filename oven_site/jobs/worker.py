@@ -209,6 +209,7 @@ class WarmWorker(Titled, SimpleWorker):
         super().request_stop(signum, frame)
 
     def execute_job(self, job: Any, queue: Any) -> None:
+        close_old_connections()  # the database may have been restarted since the last message
         super().execute_job(job, queue)
         if running.stopping.is_set():
             self._stop_requested = True

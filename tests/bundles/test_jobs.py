@@ -3,16 +3,18 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from bundles import jobs, trees
+from bundles import jobs, running, trees
 from bundles.idle import IdleClose
 from bundles.models import Bundle, CoreBuild
 from oven_site.artifacts import stores
 from oven_site.jobs import lifecycle
+from oven_site.jobs.states import State
 from tests.support import until
 
 pytestmark = pytest.mark.django_db
@@ -133,3 +135,23 @@ def test_a_picture_that_comes_later_is_taken_over(bundled: Any, grab: Any, tmp_p
     finished(grab(piece="orbit"), tmp_path, poster="oven/posters/orbit.webp")
     jobs.fill_posters()
     assert Bundle.objects.get(pk=row.pk).poster == "oven/posters/orbit.webp"
+
+
+def test_a_bundle_takes_up_the_core_that_another_has_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    build = jobs.build_core()
+    rows = CoreBuild.objects.filter(pk=build.pk)
+    rows.update(state=State.RUNNING, attempt=1)
+    asked: list[str] = []
+
+    def perform(kind: str, pk: int) -> None:
+        """As a worker does: only what waits. The sweep comes in between."""
+        asked.append(rows.get().state)
+        if asked[-1] == State.QUEUED:
+            rows.update(state=State.COMPLETE)
+        elif len(asked) == 2:
+            rows.update(state=State.QUEUED)
+
+    monkeypatch.setattr("oven_site.jobs.worker.perform", perform)
+    execution: Any = SimpleNamespace(report=lambda *_: None, look=lambda: None)
+    assert running._first_core(execution).pk == build.pk
+    assert asked == [State.RUNNING, State.RUNNING, State.QUEUED]

@@ -13,7 +13,7 @@ import django_rq
 import psutil
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from captures.models import Grab
 from oven_site.jobs import execution as running
@@ -237,3 +237,16 @@ def test_a_fork_that_is_told_hands_its_job_back(valkey: Any) -> None:
 @pytest.mark.parametrize("command", ["bake_worker", "bundle_worker", "light_worker"])
 def test_workers_serve_their_queues_until_these_are_empty(valkey: Any, command: str) -> None:
     call_command(command, "--burst")
+
+
+@committed
+def test_a_database_that_was_restarted_costs_a_warm_worker_no_message(valkey: Any, monkeypatch: Any) -> None:
+    connection.ensure_connection()
+    connection.connection.close()  # as the server does; Django finds out by the first error
+    connection.errors_occurred = True
+    monkeypatch.setattr(connection, "is_usable", lambda: False)
+    lane = django_rq.get_queue("light")
+    message = lane.enqueue_call("oven_site.jobs.housekeeping.look_after", result_ttl=60)
+    running = worker.WarmWorker([lane], connection=queue.connection(), serializer=lane.serializer)
+    running.work(burst=True, logging_level="WARNING")
+    assert message.get_status() == "finished"
