@@ -30,6 +30,10 @@ class Removable(Exporting):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    @display(description="User", ordering="user__username")
+    def who(self, row: Any) -> str:
+        return str(row.user)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(f"{self.opts.app_label}.delete_{self.opts.model_name}"))
 
@@ -43,10 +47,6 @@ class PasskeyAdmin(Removable):
     fields = ("user", "name", "created_at", "last_used_at")
     readonly_fields = ("name",)
     export_hidden = ("data",)
-
-    @display(description="User", ordering="user__username")
-    def who(self, row: Authenticator) -> str:
-        return str(row.user)
 
     @display(description="Name")
     def name(self, row: Authenticator) -> str:
@@ -70,10 +70,6 @@ class IdentityAdmin(Removable):
     search_fields = ("user__username", "uid")
     date_hierarchy = "last_login"
     fields = ("user", "provider", "uid", "extra_data", "date_joined", "last_login")
-
-    @display(description="User", ordering="user__username")
-    def who(self, row: SocialAccount) -> str:
-        return str(row.user)
 
     @display(description="Last sign-in", ordering="last_login")
     def used(self, row: SocialAccount) -> Any:
