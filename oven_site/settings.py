@@ -347,6 +347,7 @@ OVEN_BULK_LIMIT = env.int("OVEN_BULK_LIMIT", default=20_000)  # jobs of one bulk
 OVEN_RETRY_BASE_S = env.float("OVEN_RETRY_BASE_S", default=2.0)
 
 # --- Health ---------------------------------------------------------------------------------------------------------
+OVEN_HEALTH_INTERVAL_S = env.float("OVEN_HEALTH_INTERVAL_S", default=3.0)
 OVEN_ALERT_QUEUE = env.int("OVEN_ALERT_QUEUE", default=100)
 OVEN_ALERT_RUNNING_S = env.float("OVEN_ALERT_RUNNING_S", default=30.0)
 OVEN_ALERT_MEMORY_PERCENT = env.float("OVEN_ALERT_MEMORY_PERCENT", default=80.0)

@@ -6,14 +6,14 @@ import logging
 import threading
 import time
 
+from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from redis.exceptions import RedisError
 
 from oven_site.health import alerts, load, samples, vitals
 
 log = logging.getLogger(__name__)
-EVERY_S = 3.0
-WRITE_S = 15.0
+WRITE_EVERY = 5  # looks: how often the samples are written
 PRUNE_S = 3600.0
 
 
@@ -25,7 +25,7 @@ class Watch:
         self._write_at = self._prune_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
-        while not stop.wait(EVERY_S):
+        while not stop.wait(settings.OVEN_HEALTH_INTERVAL_S):
             close_old_connections()
             try:
                 self.round()
@@ -38,7 +38,7 @@ class Watch:
         now = time.monotonic()
         if now >= self._write_at:
             self.sampler.write()
-            self._write_at = now + WRITE_S
+            self._write_at = now + WRITE_EVERY * settings.OVEN_HEALTH_INTERVAL_S
         if now >= self._prune_at:
             samples.prune()
             self._prune_at = now + PRUNE_S

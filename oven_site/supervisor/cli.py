@@ -28,8 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         lock = take_lock(options.data / "run" / "oven.lock")
         # Left by a run whose supervisor and guard were both killed.
         end_family([f"{RUN_MARK}=".encode(), b"OVEN_DATA=" + os.fsencode(options.data)], grace=0.0)
-        free_port(options.host, options.port, "Oven")
-        free_port("127.0.0.1", options.pieces_port, "the pieces site")
+        if "web" in options.roles:
+            free_port(options.host, options.port, "Oven")
+        if "pieces" in options.roles:
+            free_port("127.0.0.1", options.pieces_port, "the pieces site")
     except (Refused, OSError) as problem:
         print(f"oven: {problem}", file=sys.stderr)
         return 1
@@ -51,9 +53,22 @@ def parse(argv: Sequence[str] | None, env: Mapping[str, str]) -> plan.Options:
     add("--workers", type=number(0, 64), default=2, help="how many captures run at once (default 2)")
     add("--bakes", type=number(0, 64), default=2, help="how many bakes run at once (default 2)")
     add("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    add("--roles", type=roles, default=plan.ROLES, metavar="LIST", help="what to run (default: everything)")
     found = parser.parse_args(argv)
+    if "valkey" not in found.roles and not plan.is_set(env, "REDIS_URL"):
+        parser.error("argument --roles: without valkey, REDIS_URL must name a server")
     data = os.path.abspath(Path(env.get("OVEN_FROM", "."), found.data))  # bin/oven changes directory
-    return plan.Options(found.port, Path(data), found.workers, found.host, found.bakes)
+    return plan.Options(found.port, Path(data), found.workers, found.host, found.bakes, found.roles)
+
+
+def roles(text: str) -> tuple[str, ...]:
+    """Convert a comma-separated list of roles; an argparse type."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in plan.ROLES]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not one of {', '.join(plan.ROLES)}")
+    if not names:
+        raise argparse.ArgumentTypeError(f"at least one of {', '.join(plan.ROLES)}")
+    return tuple(name for name in plan.ROLES if name in names)
 
 
 def number(low: int, high: int) -> Callable[[str], int]:
@@ -92,7 +107,7 @@ def serve(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str
 def start(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str]) -> None:
     """Valkey and the program, the database, then everything else; returns when Oven answers."""
     valkey = None
-    if plan.own_valkey(given):
+    if plan.own_valkey(options, given):
         embedded.prepare(options.data)
         valkey = supervisor.add(plan.valkey(options))
     if loader := plan.loader():
@@ -102,7 +117,8 @@ def start(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str
         wait(supervisor, valkey, lambda: embedded.answers(socket_path))
     migrate(supervisor)
     running = [supervisor.add(child) for child in plan.services(options)]
-    wait(supervisor, running[0], lambda: healthy(options.local_host, options.port))
+    if "web" in options.roles:
+        wait(supervisor, running[0], lambda: healthy(options.local_host, options.port))
 
 
 def migrate(supervisor: Supervisor) -> None:
@@ -149,15 +165,17 @@ def healthy(host: str, port: int) -> bool:
 
 
 def banner(supervisor: Supervisor, options: plan.Options) -> str:
-    """What to do next."""
+    """Return the text shown once everything runs: addresses, and what to do next."""
     example = f"{options.address}/grab/webp/256/256/orbit?duration=2000&fps=15"
-    rows = [
-        ("Address", f"{options.address}/"),
-        ("Sign in", sign_in(supervisor)),
-        ("Pieces", f"http://127.0.0.1:{options.pieces_port}/"),
-        ("Data", str(options.data)),
-        ("Try it", f"curl -o a.webp '{example}'"),
-    ]
+    rows = [("Data", str(options.data))]
+    if "pieces" in options.roles:
+        rows.insert(0, ("Pieces", f"http://127.0.0.1:{options.pieces_port}/"))
+    if "web" in options.roles:
+        rows[:0] = [("Address", f"{options.address}/"), ("Sign in", sign_in(supervisor))]
+    if options.roles == plan.ROLES:
+        rows.append(("Try it", f"curl -o a.webp '{example}'"))
+    else:
+        rows.append(("Roles", ", ".join(options.roles)))
     table = "\n".join(f"    {name:<9}{value}" for name, value in rows)
     return f"\n  Oven is ready.\n\n{table}\n\n  Ctrl-C stops it.\n"
 

@@ -12,6 +12,9 @@ from oven_site.supervisor.child import Child, python
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# What one supervisor can run. Several may share the work: each has a data directory of its own.
+ROLES = ("valkey", "web", "pieces", "capture", "bake", "bundle", "light", "scheduler")
+
 # Said by Valkey at every start and stop, and of no use to anybody here.
 _VALKEY_ROUTINE = (b"vm.overcommit_memory", b"scheduling shutdown", b"ready to exit")
 
@@ -24,6 +27,7 @@ class Options(NamedTuple):
     workers: int = 2
     host: str = "127.0.0.1"
     bakes: int = 2
+    roles: tuple[str, ...] = ROLES
 
     @property
     def pieces_port(self) -> int:
@@ -84,9 +88,9 @@ def environment(options: Options, given: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def own_valkey(given: Mapping[str, str]) -> bool:
-    """Whether Oven runs the Valkey itself."""
-    return not is_set(given, "REDIS_URL")
+def own_valkey(options: Options, given: Mapping[str, str]) -> bool:
+    """Return whether this supervisor runs a Valkey: when the role is asked for and no other server is named."""
+    return "valkey" in options.roles and not is_set(given, "REDIS_URL")
 
 
 def valkey(options: Options) -> Child:
@@ -113,16 +117,17 @@ def loader() -> Child | None:
 
 
 def services(options: Options) -> list[Child]:
-    """Everything but Valkey that runs as long as Oven does."""
-    return [
-        _web(options),
-        Child("pieces", python("pieces/serve.py", "--port", str(options.pieces_port)), cwd=ROOT),
-        *(manage(f"capture-{number}", "capture_worker") for number in range(1, options.workers + 1)),
-        *(manage(f"bake-{number}", "bake_worker") for number in range(1, options.bakes + 1)),
-        manage("bundle", "bundle_worker"),
-        manage("light", "light_worker"),
-        manage("scheduler", "scheduler"),
-    ]
+    """Return the children of the chosen roles, except Valkey, in the order in which they are started."""
+    children = {
+        "web": [_web(options)],
+        "pieces": [Child("pieces", python("pieces/serve.py", "--port", str(options.pieces_port)), cwd=ROOT)],
+        "capture": [manage(f"capture-{number}", "capture_worker") for number in range(1, options.workers + 1)],
+        "bake": [manage(f"bake-{number}", "bake_worker") for number in range(1, options.bakes + 1)],
+        "bundle": [manage("bundle", "bundle_worker")],
+        "light": [manage("light", "light_worker")],
+        "scheduler": [manage("scheduler", "scheduler")],
+    }
+    return [child for role, mine in children.items() if role in options.roles for child in mine]
 
 
 def _web(options: Options) -> Child:

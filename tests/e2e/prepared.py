@@ -1,7 +1,7 @@
-"""A database as the first start makes it, with a token, made once and copied by every Stack after that.
+"""A database as the first start makes it, made once for each state of the code and copied by every test process.
 
-To migrate takes as much CPU as all the rest of a start. The other tests' databases are migrated from nothing, one
-for each of their processes.
+Every Stack gets a copy with a token, every other test process one without. Migrating takes as much CPU as all the rest
+of a start.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("oven_site", "captures", "bakes", "bundles")
 KEPT = ("oven.sqlite3", "secret_key")
+EMPTY = "empty.sqlite3"  # migrated, and nothing else
 
 
 def fill(data: Path) -> str:
@@ -48,16 +49,19 @@ def prepared() -> Path:
 
 
 def _make(found: Path) -> None:
-    for old in found.parent.glob("[0-9a-f]*"):
-        shutil.rmtree(old)
+    for old in found.parent.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)
     with tempfile.TemporaryDirectory(dir=found.parent, prefix=".") as scratch:
         ours = ("OVEN_", "ART_", "BLOBS_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
         env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         env |= {"OVEN_DATA": scratch, "OVEN_NO_DOTENV": "1"}
         _manage(env, "migrate", "--noinput")
+        shutil.copy2(Path(scratch) / KEPT[0], Path(scratch) / EMPTY)
         token = _manage(env, "token", "tests").strip().splitlines()[-1]
         (Path(scratch) / "token").write_text(token)
-        shutil.copytree(scratch, found)
+        complete = shutil.copytree(scratch, f"{scratch}-complete")
+        Path(complete).rename(found)  # whole or not at all
 
 
 def _manage(env: dict[str, str], *arguments: str) -> str:

@@ -60,8 +60,8 @@ def port() -> int:
             return number
 
 
-def launch(run: Run, project: Path, port: int, **env: str) -> None:
-    options = ["--port", str(port), "--data", str(project / "var"), "--workers", "2"]
+def launch(run: Run, project: Path, port: int, *more: str, **env: str) -> None:
+    options = ["--port", str(port), "--data", str(project / "var"), "--workers", "2", *more]
     clean = {"REDIS_URL": "", "OVEN_PUBLIC_URL": "", "OVEN_PIECE_ORIGIN": "", "OVEN_FROM": ""}
     run.launch("oven", str(project), *options, env={**clean, **env})
 
@@ -162,12 +162,49 @@ def test_a_web_process_that_cannot_start_is_explained(run: Run, project: Path, p
     assert run.pids() == []
 
 
+def test_only_the_chosen_roles_are_started(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port, "--roles", "light, web,valkey")
+    run.wait_for("Ctrl-C stops it.")
+    assert "Roles    valkey, web, light\n" in run.output
+    assert "Pieces" not in run.output
+    assert run.pids("manage.py light_worker")
+    assert not [name for name in ("capture_worker", "bake_worker", "scheduler", "serve.py") if run.pids(name)]
+    assert run.stop() == 0
+    assert run.pids() == []
+
+
+def test_roles_without_web_are_ready_when_they_run(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port, "--roles=capture,bundle", REDIS_URL="redis://127.0.0.1:1/0")
+    run.wait_for("Ctrl-C stops it.")
+    assert "Address" not in run.output
+    run.only("manage.py bundle_worker")
+    assert len(run.pids("manage.py capture_worker")) == 2
+    assert not run.pids("manage.py light_worker")
+
+
 def test_options() -> None:
     options = cli.parse(["--port", "8000", "--workers", "3"], {"OVEN_DATA": "kept", "OVEN_FROM": "/srv/a/../b"})
     assert options == plan.Options(8000, Path("/srv/b/kept"), 3, "127.0.0.1")
     assert cli.parse([], {"OVEN_PORT": "9"}) == plan.Options(port=9)
+    assert cli.parse([], {}).roles == plan.ROLES
+    assert cli.parse(["--roles", "web,capture,"], {"REDIS_URL": "redis://queue"}).roles == ("web", "capture")
     assert plan.Options(host="0.0.0.0").address == "http://localhost:3002"
     assert plan.Options(host="oven.example").address == "http://oven.example:3002"
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ("web,oven", "'oven' is not one of valkey, web, pieces, capture, bake, bundle, light, scheduler"),
+        (",", "at least one of valkey, web,"),
+        ("web", "without valkey, REDIS_URL must name a server"),
+    ],
+)
+def test_roles_that_cannot_run_are_refused(roles: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refusal:
+        cli.parse(["--roles", roles], {})
+    assert refusal.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--port", "65535"], ["--port", "x"], ["--workers", "-1"], ["--wrong"]])

@@ -56,7 +56,7 @@ def test_the_event_is_typed(valkey: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_bad_look_is_followed_by_the_next(valkey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_look_is_followed_by_the_next(valkey: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
 
     def parts() -> list[load.Part]:
@@ -65,7 +65,7 @@ def test_a_bad_look_is_followed_by_the_next(valkey: Any, monkeypatch: pytest.Mon
             raise DatabaseError("locked")
         return []
 
-    monkeypatch.setattr(watch, "EVERY_S", 0.01)
+    settings.OVEN_HEALTH_INTERVAL_S = 0.01
     monkeypatch.setattr(load, "parts", parts)
     stop = threading.Event()
     thread = threading.Thread(target=watch.Watch().run, args=(stop,))

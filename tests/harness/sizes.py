@@ -1,0 +1,43 @@
+"""Pytest plugin: `--all` runs the tests marked `exhaustive`, which the gate leaves out, and gives others their full size.
+
+A test is exhaustive when others in the gate prove the same rule on fewer inputs: the mark says which, as in
+`@pytest.mark.exhaustive("every demo piece; the gate has those of `test_x`")`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="also run the tests marked `exhaustive`, at full size")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "exhaustive(reason): left out of the gate; `--all` runs it")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is exhaustive, unless it is asked for by `--all` or by the test's own address."""
+    if config.option.all or any("::" in argument for argument in config.args):
+        return
+    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+
+
+def sampled(values: list, gate: list, reason: str) -> list:
+    """Return parameters for `parametrize`: all of `values`, marked as exhaustive unless they are in `gate`."""
+    unknown = [value for value in gate if value not in values]
+    if unknown:
+        raise ValueError(f"not among the values: {unknown}")
+    mark = pytest.mark.exhaustive(reason)
+    return [value if value in gate else pytest.param(value, marks=mark) for value in values]
+
+
+@pytest.fixture(scope="session")
+def full_size(request: pytest.FixtureRequest) -> bool:
+    """Return whether this run is `--all`: for tests whose number of rounds or cases depends on it."""
+    return bool(request.config.option.all)
