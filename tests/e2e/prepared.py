@@ -1,7 +1,8 @@
-"""A database as the first start makes it, made once for each state of the code and copied by every test process.
+"""A data directory as the first start makes it, made once for each state of the code and copied by every Stack.
 
-Every Stack gets a copy with a token, every other test process one without. Migrating takes as much CPU as all the rest
-of a start.
+It holds a migrated database with a token, and the packed runtime that a bundle worker would otherwise make and try in a
+browser at every start. Other test processes copy the database without the token: migrating takes as much CPU as all
+the rest of a start.
 """
 
 from __future__ import annotations
@@ -10,35 +11,48 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ("oven_site", "captures", "bakes", "bundles")
-KEPT = ("oven.sqlite3", "secret_key")
+CODE = ("oven_site", "captures", "bakes", "bundles", "pieces")
+DATABASE = "oven.sqlite3"
+DATA = (DATABASE, "secret_key", "cache/bundles", "files")
+TOKEN = "token"
 KEPT_S = 24 * 3600  # other checkouts on this machine may be using theirs
 EMPTY = "empty.sqlite3"  # migrated, and nothing else
 
 
 def fill(data: Path) -> str:
-    """Gives an empty data directory its database. Returns a token that it knows; none when it has one already."""
-    if (data / KEPT[0]).exists():
+    """Copy the prepared data into an empty directory. Return a token that it knows; none when there are data already."""
+    if (data / DATABASE).exists():
         return ""
-    data.mkdir(parents=True, exist_ok=True)
-    for name in KEPT:
-        shutil.copy2(prepared() / name, data / name)
-    return (prepared() / "token").read_text()
+    _copy(prepared(), data)
+    return (prepared() / TOKEN).read_text()
+
+
+def _copy(source: Path, target: Path) -> None:
+    for name in DATA:
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, place)
+        else:
+            shutil.copy2(source / name, place)
 
 
 @cache
 def prepared() -> Path:
-    """Where the copies come from: one for each state of the code, on this machine."""
-    digest = hashlib.sha256()
-    for path in sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py")):
+    """Return the directory that the copies come from: one for each state of the code, on this machine."""
+    digest = hashlib.sha256(bytes(ROOT))  # the runtime's fingerprint has the paths of its files
+    for path in sorted(path for folder in CODE for path in (ROOT / folder).rglob("*") if _is_source(path)):
         digest.update(path.read_bytes())
     place = Path(tempfile.gettempdir()) / f"oven-test-prepared-{os.getuid()}"
     place.mkdir(mode=0o700, exist_ok=True)
@@ -50,20 +64,57 @@ def prepared() -> Path:
     return found
 
 
+def _is_source(path: Path) -> bool:
+    return (
+        path.suffix in (".py", ".mjs", ".js", ".lisp", ".html", ".css", ".json") and "node_modules" not in path.parts
+    )
+
+
 def _make(found: Path) -> None:
     for old in found.parent.iterdir():
         if old.is_dir() and time.time() - old.stat().st_mtime > KEPT_S:
             shutil.rmtree(old)
     with tempfile.TemporaryDirectory(dir=found.parent, prefix=".") as scratch:
+        data = Path(scratch) / "data"
         ours = ("OVEN_", "ART_", "BLOBS_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
         env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        env |= {"OVEN_DATA": scratch, "OVEN_NO_DOTENV": "1"}
+        env |= {"OVEN_DATA": str(data), "OVEN_NO_DOTENV": "1", "OVEN_CARD_EVERY_S": "0"}
         _manage(env, "migrate", "--noinput")
-        shutil.copy2(Path(scratch) / KEPT[0], Path(scratch) / EMPTY)
-        token = _manage(env, "token", "tests").strip().splitlines()[-1]
-        (Path(scratch) / "token").write_text(token)
-        complete = shutil.copytree(scratch, f"{scratch}-complete")
-        Path(complete).rename(found)  # whole or not at all
+        complete = Path(scratch) / "complete"
+        complete.mkdir()
+        shutil.copy2(data / DATABASE, complete / EMPTY)
+        (complete / TOKEN).write_text(_manage(env, "token", "tests").strip().splitlines()[-1])
+        _pack_runtime(data, env)
+        _copy(data, complete)
+        complete.rename(found)  # whole or not at all
+
+
+def _pack_runtime(data: Path, env: dict[str, str]) -> None:
+    """Run a bundle worker until it has packed the runtime of the demo pieces and tried it in a browser."""
+    command = [
+        sys.executable,
+        "-m",
+        "oven_site.supervisor",
+        "--data",
+        str(data),
+        "--roles=valkey,bundle,light,scheduler",
+    ]
+    with (data / "start.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 120
+        while not _has_core(data):
+            log_text = (data / "start.log").read_text(errors="replace")
+            assert process.poll() is None and time.monotonic() < deadline, f"the runtime was not packed:\n{log_text}"
+            time.sleep(0.1)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def _has_core(data: Path) -> bool:
+    with closing(sqlite3.connect(f"file:{data / DATABASE}?mode=ro", uri=True, timeout=10)) as connection:
+        return bool(connection.execute("select 1 from bundles_corebuild where state = 'complete'").fetchone())
 
 
 def _manage(env: dict[str, str], *arguments: str) -> str:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -29,6 +29,15 @@ ROOT = Path(__file__).resolve().parents[2]
 THROTTLES = ("CAPTURES", "BUNDLES", "WRITES", "TOKEN_CAPTURES", "TOKEN_BUNDLES", "TOKEN_WRITES", "SIGN_INS")
 SECRET_SETTING = re.compile(r"^(OVEN|ART|BLOBS|SECRET)_.*(SECRET|KEYS?|JWT|TOKEN)$")
 HANDED_OUT = re.compile(r"oven_[\w-]{40}|(?<=sesame=)[\w-]+|(?<=sig=)[\w-]+")
+KINDS = ("capture", "bake", "bundle")
+# Timers that production keeps slower to spare the machine. What a test waits for passes sooner with these.
+FAST = {
+    "OVEN_SWEEP_S": "0.5",
+    "OVEN_HEARTBEAT_S": "1",
+    "OVEN_STALE_S": "8",
+    "OVEN_UNDO_S": "5",
+    "OVEN_HEALTH_INTERVAL_S": "1",
+}
 UNTHROTTLED = {f"OVEN_THROTTLE_{name}": "off" for name in THROTTLES}  # all requests are from one address
 
 
@@ -47,20 +56,22 @@ def free_port() -> int:
 
 
 class Stack:
-    """`get`/`post` talk to it; `manage` runs its commands; `stop`, `kill` and `start` do what they say."""
+    """`get`/`post` talk to it; `manage` runs its commands; `stop`, `kill` and `start` do what they say.
 
-    def __init__(self, data: Path, piece_origin: str = "", workers: int = 2, **env: str) -> None:
-        self.data, self.workers = data, workers
+    `kinds`: the kinds of jobs that it has workers for. `workers`: how many captures run at once.
+    """
+
+    def __init__(
+        self, data: Path, piece_origin: str = "", workers: int = 2, kinds: Sequence[str] = KINDS, **env: str
+    ) -> None:
+        self.data, self.kinds = data, kinds
+        self.workers = workers if "capture" in kinds else 0
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
+        self.roles = ["valkey", "web", "light", "scheduler", *kinds, *([] if piece_origin else ["pieces"])]
         own = {"OVEN_DATA": str(data), "OVEN_PUBLIC_URL": self.base}
-        self.env = {
-            "OVEN_CARD_EVERY_S": "0",
-            **UNTHROTTLED,
-            **os.environ,
-            **env,
-            **own,
-        }  # no work that no test has asked for
+        unasked = {"OVEN_CARD_EVERY_S": "0"}  # no work that no test has asked for
+        self.env = {**unasked, **UNTHROTTLED, **FAST, **os.environ, **env, **own}
         for name in ("DJANGO_SETTINGS_MODULE", "REDIS_URL"):
             self.env.pop(name, None)
         if self.env.pop("PYTHONDONTWRITEBYTECODE", ""):  # else each of its processes compiles everything anew
@@ -84,7 +95,7 @@ class Stack:
         if not self.token and "DATABASE_URL" not in self.env:
             self.token = fill(self.data)
         command = [sys.executable, "-m", "oven_site.supervisor", "--port", str(self.port)]
-        command += ["--data", str(self.data), "--workers", str(self.workers)]
+        command += ["--data", str(self.data), "--workers", str(self.workers), "--roles", ",".join(self.roles)]
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
         try:

@@ -44,7 +44,9 @@ def stack(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "OVEN_READY_LIMIT_MS": "3000",
         "OVEN_MAX_ATTEMPTS": "1",
     }
-    with Stack(tmp_path_factory.mktemp("abused") / "data", site.origin, workers=1, **limits) as running:
+    with Stack(
+        tmp_path_factory.mktemp("abused") / "data", site.origin, workers=1, kinds=("capture", "bundle"), **limits
+    ) as running:
         yield running
 
 

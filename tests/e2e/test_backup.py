@@ -16,7 +16,10 @@ FAST = {"OVEN_STALE_S": "600"}  # what is taken up again is so because it was ha
 
 def test_a_backup_under_load_is_restored_elsewhere_and_goes_on(site: HeldSite, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
-    with Stack(tmp_path / "first", site.origin, workers=1, **FAST) as first, site.holding("anim~held"):
+    with (
+        Stack(tmp_path / "first", site.origin, workers=1, kinds=("capture", "bundle"), **FAST) as first,
+        site.holding("anim~held"),
+    ):
         done = [first.get(f"/grab/png/64/64/anim~done{n}").headers["x-grab-id"] for n in range(4)]
         [first.later(f"/grab/png/64/64/anim~held{n}") for n in range(6)]
         first.until(lambda: first.status()["concurrency"]["active"] == first.workers)
@@ -26,7 +29,7 @@ def test_a_backup_under_load_is_restored_elsewhere_and_goes_on(site: HeldSite, t
         poster = first.grab(done[0])["poster"]
     shutil.rmtree(tmp_path / "first")  # the disk is gone
 
-    second = Stack(tmp_path / "second", site.origin, workers=1, **FAST)
+    second = Stack(tmp_path / "second", site.origin, workers=1, kinds=("capture",), **FAST)
     print(second.manage("restore", str(backup)).strip())
     ended = second.rows(ENDED)
     assert len(ended) > len(done)  # bundles too

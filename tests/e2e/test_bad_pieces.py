@@ -45,7 +45,7 @@ def lone(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """One worker, so that what comes after a bad piece comes to the same one."""
     data = tmp_path_factory.mktemp("lone") / "data"
     limits = {"OVEN_STEP_LIMIT_S": "3", "OVEN_READY_LIMIT_MS": "4000", "OVEN_MAX_ATTEMPTS": "1"}
-    with Stack(data, site.origin, workers=1, **limits) as stack:
+    with Stack(data, site.origin, workers=1, kinds=("capture",), **limits) as stack:
         yield stack
 
 

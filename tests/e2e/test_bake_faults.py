@@ -102,7 +102,7 @@ def bakery(
     env |= {"BLOBS_S3_BUCKET": "tapes", "BLOBS_S3_ENDPOINT": bucket.endpoint, "BLOBS_S3_REGION": "here"}
     env |= {"BLOBS_S3_KEY": "k", "BLOBS_S3_SECRET": "s", "BLOBS_S3_ADDRESSING": "path"}
     env |= {"OVEN_MAX_ATTEMPTS": "5", "OVEN_RETRY_BASE_S": "0.2"}
-    with Stack(tmp_path_factory.mktemp("frail") / "data", site.origin, workers=0, **env) as stack:
+    with Stack(tmp_path_factory.mktemp("frail") / "data", site.origin, kinds=("bake",), **env) as stack:
         yield stack
 
 

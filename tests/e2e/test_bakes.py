@@ -31,7 +31,7 @@ def bakery(site: HeldSite, callers: Site, tmp_path_factory: pytest.TempPathFacto
     env = {"OVEN_TAPE_ORIGINS": callers.origin, "OVEN_CALLBACK_ORIGINS": callers.origin}
     env |= {"OVEN_CALLBACK_SECRET": SECRET, "OVEN_CALLBACK_DELAYS_S": "0.5,0.5,0.5", "OVEN_CALLBACK_WAIT_S": "3"}
     data = tmp_path_factory.mktemp("bakery") / "data"
-    with Stack(data, site.origin, workers=1, OVEN_RETRY_BASE_S="0.2", **env) as stack:
+    with Stack(data, site.origin, kinds=("bake",), OVEN_RETRY_BASE_S="0.2", **env) as stack:
         yield stack
 
 
@@ -261,7 +261,7 @@ def test_the_receiver_of_the_documents_works(bakery: Stack, callers: Site, tape:
     port = free_port()
     env = {"OVEN_TAPE_ORIGINS": f"http://127.0.0.1:{port}", "OVEN_CALLBACK_ORIGINS": f"http://127.0.0.1:{port}"}
     data = tmp_path / "data"
-    with Stack(data, callers.origin, workers=0, OVEN_CALLBACK_SECRET=SECRET, **env) as oven:
+    with Stack(data, callers.origin, kinds=("bake",), OVEN_CALLBACK_SECRET=SECRET, **env) as oven:
         command += ["--oven", oven.base, "--secret", SECRET, "--port", str(port)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

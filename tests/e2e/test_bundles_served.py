@@ -32,7 +32,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundler(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """With the demo piece site as its piece site."""
     data = tmp_path_factory.mktemp("bundler") / "data"
-    with Stack(data, workers=0, OVEN_BUNDLE_SOURCE=str(tree), OVEN_RETRY_BASE_S="0.2") as stack:
+    with Stack(data, kinds=("bundle",), OVEN_BUNDLE_SOURCE=str(tree), OVEN_RETRY_BASE_S="0.2") as stack:
         yield stack
 
 

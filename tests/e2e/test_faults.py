@@ -21,7 +21,9 @@ LONG = "duration=10000&fps=15"  # 150 frames
 @pytest.fixture(scope="module")
 def frail(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The tests below break it one after the other; each leaves it working, but the last one stops it."""
-    with Stack(tmp_path_factory.mktemp("frail") / "data", site.origin, OVEN_RETRY_BASE_S="0.2") as stack:
+    with Stack(
+        tmp_path_factory.mktemp("frail") / "data", site.origin, kinds=("capture",), OVEN_RETRY_BASE_S="0.2"
+    ) as stack:
         yield stack
 
 

@@ -25,7 +25,7 @@ def bakery(site: HeldSite, callers: Site, tmp_path_factory: pytest.TempPathFacto
     env = {"OVEN_TAPE_ORIGINS": callers.origin, "OVEN_CALLBACK_ORIGINS": callers.origin}
     env |= {"OVEN_CALLBACK_SECRET": "shared", "OVEN_TAPE_MAX_MB": "8", "OVEN_TAPE_DOWNLOAD_S": "4"}
     data = tmp_path_factory.mktemp("hostile") / "data"
-    with Stack(data, site.origin, workers=0, OVEN_RETRY_BASE_S="0.2", OVEN_MAX_ATTEMPTS="1", **env) as stack:
+    with Stack(data, site.origin, kinds=("bake",), OVEN_RETRY_BASE_S="0.2", OVEN_MAX_ATTEMPTS="1", **env) as stack:
         yield stack
 
 

@@ -28,7 +28,9 @@ def service() -> Iterator[PinningServer]:
 def keeper(site: HeldSite, service: PinningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     env = {"OVEN_PINNING": "pinata", "OVEN_PINATA_URL": service.origin, "OVEN_PINATA_JWT": JWT}
     env |= {"OVEN_PIN_DELAYS_S": "0.3,0.3,0.3", "OVEN_PIN_LIMIT_S": "20"}
-    with Stack(tmp_path_factory.mktemp("keeper") / "data", site.origin, workers=1, **env) as stack:
+    with Stack(
+        tmp_path_factory.mktemp("keeper") / "data", site.origin, workers=1, kinds=("capture",), **env
+    ) as stack:
         yield stack
 
 

@@ -15,7 +15,7 @@ from tests.e2e.stack import Stack, picture
 def narrow(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One worker, little patience, a short queue."""
     data = tmp_path_factory.mktemp("narrow") / "data"
-    with Stack(data, site.origin, workers=1, OVEN_WAIT_S="2", OVEN_QUEUE_CEILING="3") as stack:
+    with Stack(data, site.origin, workers=1, kinds=("capture",), OVEN_WAIT_S="2", OVEN_QUEUE_CEILING="3") as stack:
         yield stack
 
 

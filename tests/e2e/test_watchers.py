@@ -19,7 +19,7 @@ from tests.e2e.stack import Stack
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("watchers") / "data", workers=0) as running:
+    with Stack(tmp_path_factory.mktemp("watchers") / "data", kinds=()) as running:
         yield running
 
 
