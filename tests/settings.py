@@ -13,6 +13,10 @@ atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 for name in [key for key in os.environ if key.startswith(("OVEN_", "ART_S3_", "BLOBS_S3_"))]:
     del os.environ[name]
 
+# Without compiled modules, every process that the tests start would compile the whole program, for ten seconds.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(tempfile.gettempdir()) / "oven-test-bytecode"))
+
 from oven_site import embedded  # noqa: E402
 
 os.environ["OVEN_DATA"] = str(SCRATCH)

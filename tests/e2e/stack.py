@@ -11,7 +11,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,8 +73,6 @@ class Stack:
         self.env = {**unasked, **UNTHROTTLED, **FAST, **os.environ, **env, **own}
         for name in ("DJANGO_SETTINGS_MODULE", "REDIS_URL"):
             self.env.pop(name, None)
-        if self.env.pop("PYTHONDONTWRITEBYTECODE", ""):  # else each of its processes compiles everything anew
-            self.env["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "oven-test-bytecode")
         if piece_origin:
             self.env["OVEN_PIECE_ORIGIN"] = piece_origin
         self.http = httpx.Client(base_url=self.base, timeout=120, follow_redirects=False)

@@ -16,6 +16,7 @@ from captures.engine.chromium import find_any_browser
 from tests.bundles.demo import NOW
 from tests.bundles.packages import copy_into, installed
 from tests.e2e.bundled_pages import opened, served
+from tests.harness.sizes import sampled
 
 PIECES = Path(__file__).resolve().parents[1] / "bundles" / "libraries"
 D3 = sorted(path.name for path in installed().glob("d3-*"))
@@ -78,18 +79,22 @@ def live_result(browser: Browser, root: Path, piece: str, aliases: dict[str, str
     return result
 
 
-@pytest.mark.parametrize("minify", [True, False], ids=["minified", "as written"])
+LIBRARIES = [
+    ("three", {}, 2),
+    ("three", OF_SOURCES, 190),
+    ("p5-1", {}, 1),
+    ("p5-2", {}, 1),
+    ("d3", {}, 33),
+    ("preact", {}, 5),
+    ("lodash", {}, 600),
+]
+CASES = [(*library, minify) for library in LIBRARIES for minify in (True, False)]
+SMALL = [case for case in CASES if case[0] == "preact" or (case[0] in ("d3", "p5-1") and case[3])]
+
+
 @pytest.mark.parametrize(
-    ("piece", "aliases", "modules"),
-    [
-        ("three", {}, 2),
-        ("three", OF_SOURCES, 190),
-        ("p5-1", {}, 1),
-        ("p5-2", {}, 1),
-        ("d3", {}, 33),
-        ("preact", {}, 5),
-        ("lodash", {}, 600),
-    ],
+    ("piece", "aliases", "modules", "minify"),
+    sampled(CASES, SMALL, "large libraries; the gate bundles preact, d3 (33 modules) and p5 1.x (a script of UMD)"),
 )
 def test_a_library_does_in_a_bundle_what_it_does_on_a_site(
     browser: Browser,

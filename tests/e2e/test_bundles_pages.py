@@ -15,6 +15,7 @@ from bundles.engine.engine import Engine, EngineOptions
 from captures.engine.chromium import find_any_browser
 from tests.bundles.demo import HANGS, PIECES, PROGRAMS, TREE, spec_for
 from tests.e2e.bundled_pages import PLACES, Opened, document_in, opened, served
+from tests.harness.sizes import sampled
 
 UNREADY = {"never"}
 FLAT = {"solid", "black"}
@@ -41,8 +42,16 @@ def drawn(found: Opened) -> bool:
     return bool(shot.std(axis=(0, 1)).max() > 5)
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("name", [name for name in PIECES + PROGRAMS[:4] if name != HANGS])
+NAMES = [name for name in PIECES + PROGRAMS[:4] if name != HANGS]
+EVERYWHERE = [(name, place) for name in NAMES for place in PLACES]
+GATE = [("orbit", place) for place in PLACES]
+GATE += [(name, place) for name in ("worker", "prism", PROGRAMS[0]) for place in ("file", "sandbox with policy")]
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    sampled(EVERYWHERE, GATE, "every piece everywhere; the gate has one everywhere, and a worker, WebGL and KidLisp"),
+)
 def test_a_piece_runs_offline(browser: Browser, engine: Engine, tmp_path: Path, name: str, place: str) -> None:
     page = engine.bundle(spec_for(name), TREE).html
     with opened(browser, page, tmp_path, place) as found:
@@ -55,8 +64,14 @@ def test_a_piece_runs_offline(browser: Browser, engine: Engine, tmp_path: Path, 
         assert drawn(found) or name in FLAT
 
 
-@pytest.mark.parametrize("fields", [{"compress": False}, {"minify": False}, {"compress": False, "minify": False}])
-@pytest.mark.parametrize("name", ["orbit", "worker", "$roz"])
+PACKING = [{"compress": False}, {"minify": False}, {"compress": False, "minify": False}]
+PACKED = [(name, fields) for name in ("orbit", "worker", "$roz") for fields in PACKING]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    sampled(PACKED, [PACKED[0], PACKED[4], PACKED[8]], "the gate has each packing and each piece once"),
+)
 def test_a_piece_runs_however_it_is_packed(
     browser: Browser, engine: Engine, tmp_path: Path, name: str, fields: dict[str, bool]
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,6 @@ def shell(site: HeldSite, tmp_path: Path) -> Any:
     data = tmp_path / "data"
     data.mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OVEN_", "DJANGO_", "REDIS"))}
-    if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
-        kept["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "oven-test-bytecode")
     env = {
         **kept,
         "OVEN_DATA": str(data),

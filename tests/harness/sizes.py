@@ -6,6 +6,8 @@ A test is exhaustive when others in the gate prove the same rule on fewer inputs
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 
@@ -28,13 +30,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
 
 
-def sampled(values: list, gate: list, reason: str) -> list:
-    """Return parameters for `parametrize`: all of `values`, marked as exhaustive unless they are in `gate`."""
+def sampled(values: list[Any], gate: list[Any], reason: str) -> list[Any]:
+    """Return parameters for `parametrize`: all of `values`, marked as exhaustive unless they are in `gate`.
+
+    A tuple holds the values of several parameters.
+    """
     unknown = [value for value in gate if value not in values]
     if unknown:
         raise ValueError(f"not among the values: {unknown}")
     mark = pytest.mark.exhaustive(reason)
-    return [value if value in gate else pytest.param(value, marks=mark) for value in values]
+    return [
+        value if value in gate else pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=mark)
+        for value in values
+    ]
 
 
 @pytest.fixture(scope="session")
