@@ -14,7 +14,7 @@ from django.conf import settings
 from oven_site import embedded
 from tests.e2e.prepared import EMPTY, prepared
 
-pytest_plugins = ("tests.harness.timings", "tests.harness.sizes")
+pytest_plugins = ("tests.harness.timings", "tests.harness.sizes", "tests.harness.covered")
 
 
 @pytest.fixture(scope="session")

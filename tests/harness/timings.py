@@ -49,6 +49,7 @@ class Timings:
         test["worker"] = getattr(report, "worker_id", "main")
         properties = dict(report.user_properties)
         test["cpu"] = round(properties.get("cpu", test["cpu"]), 4)
+        test["covers"] = properties.get("covers", [])
         test.setdefault("at", round(getattr(report, "start", self.started) - self.started, 3))
         if report.outcome == "failed" or (report.outcome == "skipped" and test["outcome"] == "passed"):
             test["outcome"] = report.outcome
