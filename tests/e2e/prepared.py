@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -26,20 +27,26 @@ CODE = ("oven_site", "captures", "bakes", "bundles", "pieces")
 DATABASE = "oven.sqlite3"
 DATA = (DATABASE, "secret_key", "cache/bundles", "files")
 TOKEN = "token"
+UNPACKED = "unpacked.sqlite3"  # with the token, without the packed runtime
 KEPT_S = 24 * 3600  # other checkouts on this machine may be using theirs
 EMPTY = "empty.sqlite3"  # migrated, and nothing else
 
 
-def fill(data: Path) -> str:
-    """Copy the prepared data into an empty directory. Return a token that it knows; none when there are data already."""
+def fill(data: Path, packed: bool = True) -> str:
+    """Copy the prepared data into an empty directory. Return a token that it knows; none when there are data already.
+
+    `packed`: with the packed runtime of the demo pieces, which is of no use to who bundles from another tree.
+    """
     if (data / DATABASE).exists():
         return ""
-    _copy(prepared(), data)
+    _copy(prepared(), data, DATA if packed else ("secret_key",))
+    if not packed:
+        shutil.copy2(prepared() / UNPACKED, data / DATABASE)
     return (prepared() / TOKEN).read_text()
 
 
-def _copy(source: Path, target: Path) -> None:
-    for name in DATA:
+def _copy(source: Path, target: Path, names: Sequence[str] = DATA) -> None:
+    for name in names:
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if (source / name).is_dir():
@@ -84,6 +91,7 @@ def _make(found: Path) -> None:
         complete.mkdir()
         shutil.copy2(data / DATABASE, complete / EMPTY)
         (complete / TOKEN).write_text(_manage(env, "token", "tests").strip().splitlines()[-1])
+        shutil.copy2(data / DATABASE, complete / UNPACKED)
         _pack_runtime(data, env)
         _copy(data, complete)
         complete.rename(found)  # whole or not at all

@@ -120,7 +120,15 @@ def _note_code(value: Any) -> None:
 ROOT = Path(__file__).resolve().parents[2]
 # Where a code is given to an error: `PinError("keys_gone", ...)`.
 CODE = re.compile(r"(?:Error|Failed|_fail|\.fail)\((?:[\w.]+, )?\s*\"([a-z]+(?:_[a-z]+)*)\",")
-OF_LIBRARIES = ("admin/django_rq/", "admin/r/", "admin/jsi18n/", "admin/autocomplete/", "admin/(?P", "admin/^", "admin/search/")
+OF_LIBRARIES = (
+    "admin/django_rq/",
+    "admin/r/",
+    "admin/jsi18n/",
+    "admin/autocomplete/",
+    "admin/(?P",
+    "admin/^",
+    "admin/search/",
+)
 EXAMPLES = 2  # tests named for each item
 
 
