@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import sys
 from collections import defaultdict
@@ -206,6 +207,7 @@ def main(folder: Path) -> int:
     """Write `covered.txt` beside the results; print and count what no test covers."""
     import django
 
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     covered = noted(folder.glob("*.json"))
     lines, gaps = [], []

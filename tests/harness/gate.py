@@ -1,7 +1,7 @@
 """Run every check of the project in phases, and report times and failures. `bin/test` calls this.
 
 The gate runs everything once; `--all` also runs the tests marked `exhaustive` (more sizes, more rounds, every look of
-every page). Output of the static checks is shown only when they fail; that of pytest is shown as it comes.
+every page). What runs beside the unit and browser tests is shown only when it fails.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "var" / "test-artifacts" / "results"
+DURATIONS = Path(__file__).with_name("durations.json")
 SLOWEST = 10
 
 STATIC = {
@@ -92,7 +93,7 @@ class Phase:
 
 def pytest_phase(name: str, workers: int, *arguments: str, everything: bool) -> Phase:
     """Return a run of pytest. `workers`: how many processes share it; 0 runs it in one, without xdist."""
-    spread = ["-n", str(workers), "--dist", "loadgroup", "--no-loadscope-reorder"] if workers else []
+    spread = ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"] if workers else []
     size = ["--all"] if everything else []
     return Phase(name, [sys.executable, "-m", "pytest", *spread, *size, *arguments])
 
@@ -125,22 +126,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the gate; return 0 when everything passed."""
     parser = argparse.ArgumentParser("bin/test", description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--all", action="store_true", help="also run the tests marked `exhaustive`")
+    parser.add_argument(
+        "--record-durations", action="store_true", help=f"write {DURATIONS.name}, which sets the order"
+    )
     options = parser.parse_args(argv)
     os.environ["PYTHONUNBUFFERED"] = "1"
     RESULTS.mkdir(parents=True, exist_ok=True)
+    for old in RESULTS.glob("*.json"):
+        old.unlink()
     started = time.monotonic()
     everything = options.all
-    background = [*static_phases(), pytest_phase("memory", 0, *MEMORY, everything=everything)]
+    # Chaos waits most of the time, so it runs beside the others; at full size it needs the machine for itself.
+    chaos = pytest_phase("chaos", 0, *CHAOS, everything=everything)
+    beside = [*static_phases(), pytest_phase("memory", 0, *MEMORY, everything=everything)]
+    beside += [] if everything else [chaos]
     foreground = [
         pytest_phase("unit", 2, *UNIT, "tests", everything=everything),
-        pytest_phase("browser", 3, *BROWSER, everything=everything),
-        pytest_phase("chaos", 0, *CHAOS, everything=everything),
+        pytest_phase("browser", 2, *BROWSER, everything=everything),
     ]
-    thread = run_in_background(background)
-    run_in_foreground(foreground[:1], started)
+    thread = run_in_background(beside)
+    run_in_foreground(foreground, started)
     thread.join()
-    run_in_foreground(foreground[1:], started)
-    return report([*background, *foreground], time.monotonic() - started)
+    last = [chaos] if everything else []
+    last.append(Phase("covered", [sys.executable, "-m", "tests.harness.covered", str(RESULTS)]))
+    run_in_foreground(last, started)
+    if options.record_durations:
+        DURATIONS.write_text(json.dumps(_by_file(foreground), indent=0) + "\n")
+    return report([*beside, *foreground, *last], time.monotonic() - started)
 
 
 # Reports
@@ -161,7 +173,7 @@ def report(phases: Sequence[Phase], seconds: float) -> int:
     counts = {
         outcome: sum(test["outcome"] == outcome for test in tests) for outcome in ("passed", "failed", "skipped")
     }
-    checks = [phase for phase in phases if phase.name in STATIC]
+    checks = [phase for phase in phases if phase.name in STATIC or phase.name == "covered"]
     counts["passed"] += sum(phase.code == 0 for phase in checks)
     counts["failed"] += len(failures) - counts["failed"]
     print("\n" + ", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
@@ -185,6 +197,14 @@ def _phase_table(phases: Sequence[Phase]) -> list[str]:
         left_out = phase.deselected if tests else ("ok" if phase.code == 0 else "FAILED")
         lines.append(f"{phase.name:<16}{_clock(phase.seconds):>8}{cpu:>8}{numbers or ' ' * 26}{left_out:>10}")
     return lines
+
+
+def _by_file(phases: Sequence[Phase]) -> dict[str, int]:
+    """Return the seconds of every test file that takes more than one, the longest first."""
+    files: Counter[str] = Counter()
+    for test in (test for phase in phases for test in phase.tests):
+        files[test["id"].partition("::")[0]] += _seconds(test)  # type: ignore[assignment]
+    return {file: round(seconds) for file, seconds in files.most_common() if seconds > 1}
 
 
 def _file_table(phases: Sequence[Phase]) -> list[str]:

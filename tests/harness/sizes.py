@@ -6,9 +6,15 @@ A test is exhaustive when others in the gate prove the same rule on fewer inputs
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+DURATIONS = Path(__file__).with_name(
+    "durations.json"
+)  # seconds by file: `python -m tests.harness.gate --record-durations`
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,7 +27,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is exhaustive, unless it is asked for by `--all` or by the test's own address."""
+    """Leave out what is exhaustive, unless it is asked for by `--all` or by the test's own address.
+
+    When several processes share the files, the longest come first.
+    """
+    if getattr(config.option, "dist", "no") != "no" or hasattr(config, "workerinput"):
+        seconds = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
+        items.sort(key=lambda item: -seconds.get(item.nodeid.partition("::")[0], 0))
     if config.option.all or any("::" in argument for argument in config.args):
         return
     left_out = [item for item in items if item.get_closest_marker("exhaustive")]
