@@ -13,12 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("oven_site", "captures", "bakes", "bundles")
 KEPT = ("oven.sqlite3", "secret_key")
+KEPT_S = 24 * 3600  # other checkouts on this machine may be using theirs
 EMPTY = "empty.sqlite3"  # migrated, and nothing else
 
 
@@ -50,7 +52,7 @@ def prepared() -> Path:
 
 def _make(found: Path) -> None:
     for old in found.parent.iterdir():
-        if old.is_dir():
+        if old.is_dir() and time.time() - old.stat().st_mtime > KEPT_S:
             shutil.rmtree(old)
     with tempfile.TemporaryDirectory(dir=found.parent, prefix=".") as scratch:
         ours = ("OVEN_", "ART_", "BLOBS_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
