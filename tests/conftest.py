@@ -105,8 +105,7 @@ class People:
         return {"Authorization": f"Bearer {secret}"}
 
 
-@pytest.fixture
-def people(db: None) -> People:
+def make_people() -> People:
     from django.contrib.auth import get_user_model
     from django.contrib.auth.models import Group
 
@@ -132,6 +131,30 @@ def people(db: None) -> People:
         steering_token=secrets["steer"],
         grabbing_token=secrets["grab"],
     )
+
+
+@pytest.fixture
+def people(db: None) -> People:
+    return make_people()
+
+
+@pytest.fixture(scope="module")
+def module_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A transaction around all tests of a module. What module-scoped fixtures write in it is there for each of them.
+
+    What a test writes itself is undone after it as ever. No test of such a module may have `transaction=True`.
+    """
+    from django.db import transaction
+
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def module_people(module_database: None) -> People:
+    """For a module that makes them once: its own fixture `people` returns a deep copy."""
+    return make_people()
 
 
 @pytest.fixture

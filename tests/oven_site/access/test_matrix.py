@@ -6,6 +6,7 @@ Sockets are in `test_matrix_sockets.py`, admin pages in `tests/oven_site/dashboa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -164,6 +165,11 @@ PAGES: dict[tuple[str, str], list[Door]] = {
     ("GET", "docs/openapi.json"): [Door("/docs/openapi.json")],
 }
 DOORS = [(method, door) for table in (API, PAGES) for (method, _), doors in table.items() for door in doors]
+
+
+@pytest.fixture
+def people(db: None, module_people: Any) -> Any:
+    return deepcopy(module_people)
 
 
 def patterns(resolver: URLResolver) -> Iterator[str]:
