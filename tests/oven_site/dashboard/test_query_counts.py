@@ -54,7 +54,8 @@ class Asked:
 
 
 def ask(client: Any, url: str) -> Asked:
-    client.get(url)  # what is kept for a while (the machine's state) is there from now on
+    if url in OTHERS:
+        client.get(url)  # what is kept for a while (the machine's state) is there from now on
     ContentType.objects.clear_cache()
     with CaptureQueriesContext(connection) as found:
         status = client.get(url).status_code
