@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +20,50 @@ pytest_plugins = ("tests.harness.timings", "tests.harness.sizes", "tests.harness
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_blocker: Any) -> None:
-    """Copy a migrated database for this process: migrating takes ten times as long. `prepared` migrates from nothing."""
+def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
+    """Copy a migrated database for this process: migrating takes ten times as long. `prepared` migrates from nothing.
+
+    The same copy undoes what a test with `transaction=True` wrote: Django's own way, to empty every table and to make
+    the permissions anew, takes twenty times as long.
+    """
     from django.db import connections
+    from django.test import TransactionTestCase
 
     database = connections["default"]
     place = Path(settings.DATABASES["default"]["TEST"]["NAME"])
-    shutil.copy2(prepared() / EMPTY, place)
+    template = prepared() / EMPTY
+    shutil.copy2(template, place)
     with django_db_blocker.unblock():
         database.close()
         settings.DATABASES["default"]["NAME"] = database.settings_dict["NAME"] = str(place)
+    source = sqlite3.connect(f"file:{template}?immutable=1", uri=True)
+    with closing(source), pytest.MonkeyPatch.context() as patch:
+
+        def restore(case: TransactionTestCase) -> None:
+            database.ensure_connection()
+            source.backup(database.connection)
+
+        patch.setattr(TransactionTestCase, "_fixture_teardown", restore)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_listed_once() -> Iterator[None]:
+    """Keep WhiteNoise's list of files: every test client makes a middleware of its own, and to list takes 30 ms."""
+    from whitenoise.middleware import WhiteNoiseMiddleware
+
+    files: dict[str, Any] = {}
+    listed = WhiteNoiseMiddleware.add_files_from_finders
+
+    def add_files(middleware: WhiteNoiseMiddleware) -> None:
+        if not files:
+            listed(middleware)
+            files.update(middleware.files)
+        middleware.files.update(files)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add_files)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +105,7 @@ class People:
         return {"Authorization": f"Bearer {secret}"}
 
 
-@pytest.fixture
-def people(db: None) -> People:
+def make_people() -> People:
     from django.contrib.auth import get_user_model
     from django.contrib.auth.models import Group
 
@@ -96,6 +131,30 @@ def people(db: None) -> People:
         steering_token=secrets["steer"],
         grabbing_token=secrets["grab"],
     )
+
+
+@pytest.fixture
+def people(db: None) -> People:
+    return make_people()
+
+
+@pytest.fixture(scope="module")
+def module_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A transaction around all tests of a module. What module-scoped fixtures write in it is there for each of them.
+
+    What a test writes itself is undone after it as ever. No test of such a module may have `transaction=True`.
+    """
+    from django.db import transaction
+
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def module_people(module_database: None) -> People:
+    """For a module that makes them once: its own fixture `people` returns a deep copy."""
+    return make_people()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -21,17 +22,20 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 CLIENT, SECRET = "oven-client", "oven-client-secret-123"
+STOP_S = 0.02  # how long it takes to notice that it is to stop; half a second unless it is said
 
 
-def new_key() -> rsa.RSAPrivateKey:
+@cache
+def key_of(owner: str) -> rsa.RSAPrivateKey:
+    """Its key in this run: it takes 100 ms to make one."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 class Provider:
     """`with Provider() as provider:`; its issuer is `provider.url`."""
 
-    def __init__(self) -> None:
-        self.key, self.kid, self.alg = new_key(), "key-1", "RS256"
+    def __init__(self, name: str = "provider") -> None:
+        self.key, self.kid, self.alg = key_of(name), "key-1", "RS256"
         self.claims: dict[str, Any] = {
             "sub": "subject-1",
             "preferred_username": "dana",
@@ -51,7 +55,7 @@ class Provider:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=[STOP_S], daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.test import AsyncClient
 
 
@@ -43,10 +44,17 @@ def request(
     headers: dict[str, str] | None = None,
     query: dict[str, str] | None = None,
     user: Any = None,
+    session: str = "",
     csrf: bool = False,
 ) -> Answer:
-    """One request through the whole site, by its ASGI handler. `csrf`: forged writes are refused, as outside of tests."""
-    return async_to_sync(arequest)(method, path, body=body, headers=headers, query=query, user=user, csrf=csrf)
+    """One request through the whole site, by its ASGI handler.
+
+    `user` is signed in for it; `session` is the key of a session that is there already. `csrf`: forged writes are
+    refused, as outside of tests.
+    """
+    return async_to_sync(arequest)(
+        method, path, body=body, headers=headers, query=query, user=user, session=session, csrf=csrf
+    )
 
 
 async def arequest(
@@ -57,11 +65,14 @@ async def arequest(
     headers: dict[str, str] | None = None,
     query: dict[str, str] | None = None,
     user: Any = None,
+    session: str = "",
     csrf: bool = False,
 ) -> Answer:
     client = AsyncClient(enforce_csrf_checks=csrf)
     if user is not None:
         await client.aforce_login(user)
+    if session:
+        client.cookies[settings.SESSION_COOKIE_NAME] = session
     data = body if isinstance(body, bytes | str) else b"" if body is None else json.dumps(body)
     response = await client.generic(
         method, path, data, content_type="application/json", headers=headers, query_params=query

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,16 @@ def allowed(path: Path, places: set[str]) -> bool:
     return any(name == place or name.startswith(f"{place}/") for place in places)
 
 
-def imports(tree: ast.AST) -> set[str]:
+@cache
+def nodes(tree: ast.Module) -> list[ast.AST]:
+    """All of a tree, walked once for all tests."""
+    return list(ast.walk(tree))
+
+
+@cache
+def imports(tree: ast.Module) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -114,10 +122,17 @@ def imports(tree: ast.AST) -> set[str]:
     return found
 
 
-def calls(tree: ast.AST) -> set[str]:
-    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+@cache
+def calls(tree: ast.Module) -> set[str]:
+    return {unparsed(node.func) for node in nodes(tree) if isinstance(node, ast.Call)}
 
 
+@cache
+def unparsed(node: ast.expr) -> str:
+    return ast.unparse(node)
+
+
+@cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
@@ -147,8 +162,8 @@ def reaches_out(tree: ast.Module) -> set[str]:
 def _imported_late(tree: ast.Module) -> set[str]:
     """Modules that are named in a text: `import_module("socket")`."""
     found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (
+    for node in nodes(tree):
+        if isinstance(node, ast.Call) and unparsed(node.func).rpartition(".")[2] in (
             "import_module",
             "__import__",
         ):
@@ -184,8 +199,8 @@ def test_every_browser_of_the_service_gets_the_one_set_of_options() -> None:
     """Those that send it through the proxy: `captures.running.browser_options`."""
     found = set()
     for path in SERVICE:
-        for node in ast.walk(parsed(path)):
-            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        for node in nodes(parsed(path)):
+            name = unparsed(node.func) if isinstance(node, ast.Call) else ""
             bare = name == "EngineHost" and not node.args and not node.keywords  # type: ignore[attr-defined]
             if bare or (name == "BrowserOptions" and not allowed(path, {"captures/engine", "captures/running.py"})):
                 found.add(name_of(path))
@@ -248,7 +263,7 @@ def test_no_file_is_long() -> None:
 def test_no_function_is_long() -> None:
     found = {}
     for path in PYTHON:
-        for node in ast.walk(parsed(path)):
+        for node in nodes(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or 0) - node.lineno + 1
                 if length > MAX_FUNCTION_LINES:
@@ -266,7 +281,12 @@ def commands() -> list[str]:
     return sorted(file.stem for file in found)
 
 
+@pytest.fixture(scope="module")
+def tests() -> list[str]:
+    """The text of every test, but for these."""
+    return [path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+
+
 @pytest.mark.parametrize("command", commands())
-def test_every_command_has_a_test_that_names_it(command: str) -> None:
-    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
-    assert any(f'"{command}"' in path.read_text() for path in tests)
+def test_every_command_has_a_test_that_names_it(tests: list[str], command: str) -> None:
+    assert any(f'"{command}"' in text for text in tests)

@@ -6,11 +6,14 @@ Sockets are in `test_matrix_sockets.py`, admin pages in `tests/oven_site/dashboa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
@@ -166,6 +169,22 @@ PAGES: dict[tuple[str, str], list[Door]] = {
 DOORS = [(method, door) for table in (API, PAGES) for (method, _), doors in table.items() for door in doors]
 
 
+@pytest.fixture
+def people(db: None, module_people: Any) -> Any:
+    return deepcopy(module_people)
+
+
+@pytest.fixture(scope="module")
+def sessions(module_people: Any, _valkey: Any) -> dict[str, str]:
+    """Everybody's key: signed in once for all routes."""
+    found = {}
+    for who in PEOPLE[1:]:
+        client = Client()
+        client.force_login(getattr(module_people, who))
+        found[who] = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return found
+
+
 def patterns(resolver: URLResolver) -> Iterator[str]:
     for entry in resolver.url_patterns:
         if isinstance(entry, URLPattern):
@@ -206,12 +225,15 @@ def token(who: str, door: Door) -> str:
 
 
 @pytest.mark.parametrize(("method", "door"), DOORS, ids=[f"{m} {d.url}" for m, d in DOORS])
-def test_every_route_lets_in_whom_it_may(method: str, door: Door, people: Any, valkey: Any, settings: Any) -> None:
+def test_every_route_lets_in_whom_it_may(
+    method: str, door: Door, people: Any, sessions: Any, valkey: Any, settings: Any
+) -> None:
     settings.OVEN_WAIT_S = settings.OVEN_BUNDLE_WAIT_S = 0.001  # no worker is there to wait for
     found, expected = {}, {}
     for who in CALLERS:
         user = getattr(people, who) if who in PEOPLE and who != "anonymous" else None
         headers = people.bearer(token(who, door)) if who in TOKENS else {}
-        found[who] = request(method, door.url, user=user, headers=headers, body=door.body).status
+        session = sessions.get(who, "")
+        found[who] = request(method, door.url, session=session, headers=headers, body=door.body).status
         expected[who] = door.expected(who, user)
     assert found == expected

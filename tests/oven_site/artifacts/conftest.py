@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,17 @@ from tests.oven_site.artifacts.seaweed import BUCKET, KEY, SECRET, Seaweed
 
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    import botocore.session
+
     server = Seaweed(tmp_path_factory.mktemp("weed"))
-    server.start()
-    server.open_for_reading()
-    yield server
-    server.stop()
+    with (
+        pytest.MonkeyPatch.context() as patch
+    ):  # every test has a client of its own, and the service's model is large
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        server.start()
+        server.open_for_reading()
+        yield server
+        server.stop()
 
 
 @pytest.fixture

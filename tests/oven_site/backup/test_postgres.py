@@ -14,10 +14,13 @@ from django.conf import settings
 
 POSTGRES_USER = "postgres"  # the server refuses to run as root
 PROGRAMS = ("initdb", "pg_ctl", "pg_dump", "pg_restore", "createdb")
-FILL = """
+# A process for each side: a start takes seconds.
+SAVE = """
 from pathlib import Path
+from django.core.management import call_command
 from captures.models import Grab
 from oven_site.artifacts import stores
+call_command("migrate", interactive=False, verbosity=0)
 for number in range(3):
     made = Path(__import__("tempfile").mkdtemp()) / "made"
     made.write_bytes(b"picture %d" % number)
@@ -25,8 +28,11 @@ for number in range(3):
 common = {"format": "png", "out_width": 1, "out_height": 1, "worker": "gone:1:1"}
 for state in ("queued", "running"):
     Grab.objects.create(public_id=state, capture_key=state, piece=state, state=state, attempt=state == "running", **common)
+call_command("backup", BACKUP)
 """
-LOOK = """
+RESTORE = """
+from django.core.management import call_command
+call_command("restore", BACKUP)
 from captures.models import Grab
 from oven_site.artifacts import stores
 from oven_site.artifacts.models import Artifact
@@ -84,10 +90,9 @@ def manage(data: Path, database: str, *words: str) -> str:
 
 def test_postgresql_is_backed_up_and_restored(address: str, tmp_path: Path) -> None:
     first, second = address.format("first"), address.format("second")
-    manage(tmp_path / "one", first, "migrate", "--noinput", "--verbosity=0")
-    manage(tmp_path / "one", first, "shell", "-c", FILL)
-    assert "postgresql database, 3 files" in manage(tmp_path / "one", first, "backup", str(tmp_path / "backup"))
-    assert (tmp_path / "backup" / "database.dump").exists()
-    manage(tmp_path / "two", second, "restore", str(tmp_path / "backup"))
-    seen = manage(tmp_path / "two", second, "shell", "-c", LOOK).strip().splitlines()[-1]
+    place = tmp_path / "backup"
+    backup = f"BACKUP = {str(place)!r}\n"
+    assert "postgresql database, 3 files" in manage(tmp_path / "one", first, "shell", "-c", backup + SAVE)
+    assert (place / "database.dump").exists()
+    seen = manage(tmp_path / "two", second, "shell", "-c", backup + RESTORE).strip().splitlines()[-1]
     assert seen == "[True, True, True] ('queued', 'queued') ('running', 'queued')"

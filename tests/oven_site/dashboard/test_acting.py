@@ -14,7 +14,7 @@ from oven_site.jobs import finding, lifecycle
 from oven_site.jobs.models import BulkAction
 from oven_site.jobs.states import Lane, State
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 WHO = ("anonymous", "outsider", "viewer", "operator", "administrator")
 READS = ("/", "/live/state", "/live/done", "/live/frozen", "/live/log", "/live/vitals", "/live/charts")
 WISH = {"piece": "orbit", "width": "64", "height": "64"}

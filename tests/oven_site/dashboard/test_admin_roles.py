@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from django.utils import timezone
 
 from bakes.models import Bake, Delivery, IncomingTape
 from bundles.models import Bundle, CoreBuild
+from captures.jobs import ask
 from captures.models import FrozenPiece, Grab
+from captures.requests import parse
 from oven_site.access.models import ApiToken
 from oven_site.artifacts.models import Artifact
 from oven_site.jobs.models import Attempt, BulkAction
@@ -30,10 +33,20 @@ by_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model._met
 by_role = pytest.mark.parametrize("role", ROLES)
 
 
+@pytest.fixture
+def people(db: None, module_people: Any) -> Any:
+    return deepcopy(module_people)
+
+
 @pytest.fixture(autouse=True)
-def rows(grab: Any, people: Any) -> None:
+def _apart(db: None, rows: None, valkey: Any) -> None:
+    """Every test has these rows, and undoes what it writes."""
+
+
+@pytest.fixture(scope="module")
+def rows(module_database: None, _valkey: Any) -> None:
     """One row of everything, which has ended where it can."""
-    made = grab()
+    made = ask(parse({"piece": "orbit", "width": 64, "height": 64})).grab
     now = timezone.now()
     ended = {"state": State.FAILED, "ended_at": now, "error_code": "timeout", "spec": {}}
     Grab.objects.filter(pk=made.pk).update(**{**ended, "spec": made.spec})

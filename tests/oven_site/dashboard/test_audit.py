@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -53,6 +54,11 @@ FORMS: dict[type[Model], dict[str, Any]] = {
     },
     get_user_model(): {"username": "new", "password1": "a long passphrase", "password2": "a long passphrase"},
 }
+
+
+@pytest.fixture
+def people(db: None, module_people: Any) -> Any:
+    return deepcopy(module_people)
 
 
 @pytest.fixture

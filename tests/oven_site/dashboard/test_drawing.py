@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -27,6 +28,18 @@ def seen(client: Any, url: str) -> str:
 
 
 @pytest.fixture
+def people(db: None, module_people: Any) -> Any:
+    return deepcopy(module_people)
+
+
+@pytest.fixture(scope="module")
+def rows(module_database: None) -> None:
+    for number in range(3):
+        for row in one_of_each(number):
+            row.save()
+
+
+@pytest.fixture
 def theirs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Calls it with the theme's own drawing in place."""
 
@@ -41,10 +54,9 @@ def theirs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("label", LISTS)
-def test_a_list_looks_as_the_theme_draws_it(client: Any, people: Any, valkey: Any, theirs: Any, label: str) -> None:
-    for number in range(3):
-        for row in one_of_each(number):
-            row.save()
+def test_a_list_looks_as_the_theme_draws_it(
+    client: Any, rows: None, people: Any, valkey: Any, theirs: Any, label: str
+) -> None:
     client.force_login(people.staff)
     url = f"/admin/{label.lower().replace('.', '/')}/"
     ours = seen(client, url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,11 @@ pytestmark = pytest.mark.django_db
 admin.autodiscover()
 GRABS = reverse("admin:captures_grab_changelist")
 EXPORTING = [model for model, found in admin.site._registry.items() if isinstance(found, Exporting)]
+
+
+@pytest.fixture
+def people(db: None, module_people: Any) -> Any:
+    return deepcopy(module_people)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -30,14 +31,25 @@ by_page = pytest.mark.parametrize("page", HISTORY, ids=lambda page: page.model._
 
 
 @pytest.fixture
+def people(db: None, module_people: Any) -> Any:
+    return deepcopy(module_people)
+
+
+@pytest.fixture
 def staff(client: Any, people: Any, valkey: Any) -> Any:
     client.force_login(people.staff)
     return client
 
 
-@pytest.fixture
-def grabs() -> list[Grab]:
+@pytest.fixture(scope="module")
+def module_grabs(module_people: Any) -> list[Grab]:
     return [row for number in range(6) for row in one_of_each(number) if isinstance(row, Grab)]
+
+
+@pytest.fixture
+def grabs(module_grabs: list[Grab]) -> list[Grab]:
+    """Six, newest last, with one row of every other model for each."""
+    return deepcopy(module_grabs)
 
 
 def shown(client: Any, url: str = GRABS, **query: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -15,6 +16,11 @@ pytestmark = pytest.mark.django_db
 admin.autodiscover()
 ENTRIES = [item for group in UNFOLD["SIDEBAR"]["navigation"] for item in group["items"]]
 UNLISTED = {"django_rq"}  # its two names are one page
+
+
+@pytest.fixture
+def people(db: None, module_people: Any) -> Any:
+    return deepcopy(module_people)
 
 
 def test_every_list_has_an_entry() -> None:

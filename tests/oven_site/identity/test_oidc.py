@@ -16,7 +16,7 @@ from oven_site.access import sessions
 from oven_site.access.models import SignIn
 from oven_site.access.rates import rate
 from oven_site.egress.models import EgressException
-from tests.oidc_provider import Provider, new_key
+from tests.oidc_provider import Provider, key_of
 from tests.oven_site.identity.conftest import HERE, Browser
 
 pytestmark = pytest.mark.django_db
@@ -163,7 +163,7 @@ def test_another_subject_or_issuer_is_another_account(browser: Browser, settings
     browser.provider.claims["sub"] = "subject-2"
     browser.sign_in()
     monkeypatch.setattr(policy, "_exempt", lambda url: True)
-    with Provider() as other:
+    with Provider("other provider") as other:
         settings.OVEN_OIDC_ISSUER = other.url
         Browser(other).sign_in()
     assert sorted(User.objects.filter(username__startswith="dana").values_list("username", flat=True)) == [
@@ -227,7 +227,7 @@ def test_a_token_without_the_providers_signature_is_not_believed(browser: Browse
 
 def test_a_token_signed_by_somebody_else_is_not_believed(browser: Browser) -> None:
     query = browser.to_provider()
-    good, strange = browser.provider.key, new_key()
+    good, strange = browser.provider.key, key_of("somebody else")
     browser.provider.id_token = lambda asked, make=browser.provider.id_token: _by(
         browser.provider, strange, good, make, asked
     )  # type: ignore[method-assign, misc]

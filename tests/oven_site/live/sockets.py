@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from channels.testing import WebsocketCommunicator
@@ -33,16 +33,31 @@ async def cookie_of(user: Any) -> str:
     return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
 
 
-async def messages(reader: WebsocketCommunicator, seconds: float) -> list[dict[str, Any]]:
-    """Everything that comes within a span."""
-    ends, found = time.monotonic() + seconds, []
-    while (left := ends - time.monotonic()) > 0:
+async def messages(
+    reader: WebsocketCommunicator,
+    seconds: float = 5.0,
+    until: Callable[[list[dict[str, Any]]], Any] = lambda found: False,
+) -> list[dict[str, Any]]:
+    """Everything that comes within a span, or before `until` is true of it."""
+    ends = time.monotonic() + seconds
+    found: list[dict[str, Any]] = []
+    while (left := ends - time.monotonic()) > 0 and not until(found):
         try:
             received = await asyncio.wait_for(reader.output_queue.get(), left)
         except TimeoutError:
             break
         found.append(json.loads(received["text"]))
     return found
+
+
+def lines(found: list[dict[str, Any]]) -> list[str]:
+    """The log lines among messages of `/ws`."""
+    return [message["logEntry"]["msg"] for message in found if "logEntry" in message]
+
+
+def typed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events of the batches among messages of `/ws/live`."""
+    return [event for message in found for event in message.get("events", [])]
 
 
 def states(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
