@@ -114,6 +114,7 @@ def test_a_bake_that_changes_later_does_not_change_its_keep(
     assert path.read_bytes() == b"first"
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("state", [State.QUEUED, State.FAILED])
 def test_what_has_no_file_is_refused(service: PinningServer, grab: Any, state: State) -> None:
     job = grab()
@@ -123,17 +124,20 @@ def test_what_has_no_file_is_refused(service: PinningServer, grab: Any, state: S
         pin(job)
 
 
+@pytest.mark.django_db
 def test_a_back_end_without_credentials_is_refused_at_once(done: Any) -> None:
     with pytest.raises(jobs.Refused, match="OVEN_KUBO_URL"):
         pin(done(), backend="kubo")
 
 
+@pytest.mark.django_db
 def test_the_same_pin_is_joined_while_it_is_active(service: PinningServer, done: Any) -> None:
     grab = done()
     assert pin(grab) == pin(grab)
     assert pin(grab, backend="kubo") != pin(grab)
 
 
+@pytest.mark.django_db
 def test_a_full_queue_takes_no_more(service: PinningServer, done: Any, settings: Any) -> None:
     settings.OVEN_QUEUE_CEILING = 1
     grab = done()
@@ -241,6 +245,7 @@ def test_a_pin_waits_for_its_capture_whoever_asked_has_gone(
     assert (keep.keep_id, keep.source, keep.asked) == ("77", "keep", True)
 
 
+@pytest.mark.django_db
 def test_a_pin_of_a_cached_capture_is_due_at_once(service: PinningServer, done: Any, wish: Any) -> None:
     grab = done()
     asked = capture_and_pin(wish(format="png"))
@@ -260,6 +265,7 @@ def test_a_capture_that_fails_fails_its_pin(service: PinningServer, wish: Any, e
     assert service.uploads == []
 
 
+@pytest.mark.django_db
 def test_a_retried_capture_does_not_release_its_pin(service: PinningServer, wish: Any) -> None:
     row = capture_and_pin(wish()).pin
     lifecycle.fail(lifecycle.claim("grab", row.grab_id, "a:1:1"), "crash", "It crashed.", retry=True)
@@ -338,6 +344,7 @@ def test_every_token_has_a_keep_of_its_own(service: PinningServer, done: Any, en
     assert list(service.times.values()) == [1]
 
 
+@pytest.mark.django_db
 def test_names_are_safe_and_bare() -> None:
     assert (bare("$roz"), bare("prompt~wipe")) == ("roz", "prompt~wipe")
     assert new_id("$roz").startswith("pin-roz-")
