@@ -49,3 +49,18 @@ def ended() -> Callable[[Pin], Pin]:
         return pin
 
     return work
+
+
+@pytest.fixture
+def ended_here() -> Callable[[Pin], Pin]:
+    """Run the attempts of a pin in this thread, so in the transaction of the test, until it has ended."""
+
+    def work(pin: Pin) -> Pin:
+        for _ in range(5):
+            worker.perform_here("pin", pin.pk)
+            pin.refresh_from_db()
+            if not pin.active:
+                return pin
+        raise AssertionError(f"{pin} is {pin.state}")
+
+    return work
