@@ -81,13 +81,22 @@ async def arequest(
     return Answer(response.status_code, response.headers, b"".join(parts))
 
 
-def until(true: Callable[[], Any], limit_s: float = 5.0) -> Any:
-    """Waits for something to become true; returns it."""
+def until(true: Callable[[], Any], limit_s: float = 5.0, every_s: float = 0.01) -> Any:
+    """Waits for something to become true; returns it. `every_s`: longer for what costs time to look at."""
     deadline = time.monotonic() + limit_s
     while not (value := true()):
         assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)
+        time.sleep(every_s)
     return value
+
+
+def rested(kind: str) -> bool:
+    """Return whether no thread works at a job of this kind: a row has ended a little before its thread has."""
+    from oven_site.jobs import registry, worker
+
+    most = registry.get(kind).beside
+    assert most
+    return bool(worker._threads(kind, most)[1]._value == most)
 
 
 def picture(path: Path, data: bytes = b"\x89PNG pretend") -> Path:

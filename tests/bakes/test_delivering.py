@@ -14,7 +14,7 @@ from oven_site.jobs.models import Attempt
 from oven_site.jobs.states import State
 from oven_site.jobs.sweep import sweep
 from tests.site_server import Handler, hang
-from tests.support import until
+from tests.support import rested, until
 
 pytestmark = pytest.mark.django_db(transaction=True)  # messages are sent by threads with connections of their own
 
@@ -31,7 +31,9 @@ def delivered(row: Bake, limit_s: float = 15.0) -> Delivery:
             return None
         return delivery
 
-    return until(ended, limit_s)  # type: ignore[no-any-return]
+    delivery: Delivery = until(ended, limit_s, every_s=0.05)
+    until(lambda: rested("delivery"))
+    return delivery
 
 
 def tries(delivery: Delivery) -> list[int | None]:
@@ -101,6 +103,7 @@ def test_a_site_that_says_when_is_asked_no_sooner(ended: Any, site: Any) -> None
     assert second.at - first.at >= 2
 
 
+@pytest.mark.django_db
 def test_delays_grow_and_differ(settings: Any) -> None:
     settings.OVEN_CALLBACK_DELAYS_S = [5.0, 30.0]
     seconds = [delivering.retry_delay(attempt).total_seconds() for attempt in (1, 2, 3)]

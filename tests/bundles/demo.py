@@ -15,6 +15,8 @@ NOW = datetime(2026, 2, 13, 21, 5, 9, tzinfo=UTC)
 PIECES = list(catalog())
 PROGRAMS = [f"${code}" for code in kidlisp()]
 HANGS = "loop"
+# One piece for each way to draw and to behave.
+WAYS = ["prompt", "prism", "tiles", "waves", "worker", "glass", "still", "never"]
 
 
 class Programs:

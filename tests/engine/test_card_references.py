@@ -18,7 +18,7 @@ from PIL import Image
 from captures.cards.planning import wish_of
 from captures.engine.cards.compose import compose, frames_of, pieces_of, shot_of
 from captures.engine.cards.similar import distinct
-from captures.engine.cards.spec import Layout, Piece, Shown
+from captures.engine.cards.spec import Layout, Piece, Shot, Shown
 from captures.engine.host import EngineHost
 from pieces.serve import kidlisp
 from tests.piece_server import PieceServer
@@ -33,21 +33,29 @@ SHOWN = {Layout.FEATURED: "dunes", Layout.FILMSTRIP: "dial", Layout.CODE_SPLIT: 
 Taken = Callable[[Layout, list[Piece]], list[Shown]]
 
 
+@pytest.fixture(scope="module")
+def known() -> dict[tuple[Shot, str], Shown]:
+    """Captures that were made already, by what was asked for and the code of the piece."""
+    return {}
+
+
 @pytest.fixture
-def taken(host: EngineHost, site: PieceServer, settings: Any, tmp_path: Path) -> Taken:
+def taken(
+    host: EngineHost, site: PieceServer, settings: Any, tmp_path: Path, known: dict[tuple[Shot, str], Shown]
+) -> Taken:
     settings.OVEN_PIECE_ORIGIN = site.origin
 
     def take(layout: Layout, pieces: list[Piece]) -> list[Shown]:
         shot = shot_of(layout)
         if shot is None:
             return []
-        shown = []
         for piece in pieces:
-            place = tmp_path / piece.code
-            place.mkdir()
-            result = host.capture(wish_of(piece, shot).to_spec(), place).result(60)
-            shown.append(Shown(piece, frames_of(result.path, shot.frames)))
-        return shown
+            if (shot, piece.code) not in known:
+                place = tmp_path / piece.code
+                place.mkdir()
+                result = host.capture(wish_of(piece, shot).to_spec(), place).result(60)
+                known[shot, piece.code] = Shown(piece, frames_of(result.path, shot.frames))
+        return [known[shot, piece.code] for piece in pieces]
 
     return take
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from captures.engine.spec import CaptureResult, Format, Mode
 from tests.timecode import CSS_WRAP_MS, WRAP_MS, decode, decode_css, series_errors
 
-FRAMES, FPS = 60, 30.0
+FPS = 30.0
 
 
 def times(path: Path, css: bool) -> list[float]:
@@ -20,8 +20,8 @@ def times(path: Path, css: bool) -> list[float]:
         return [read(frame.convert("RGB")) for frame in ImageSequence.Iterator(picture)]
 
 
-def series(capture: Callable[..., CaptureResult], piece: str, **fields: object) -> list[float]:
-    found = capture(piece, width=512, height=64, duration_ms=2000, fps=FPS, quality=95, format=Format.WEBP, **fields)
+def series(capture: Callable[..., CaptureResult], piece: str, seconds: int) -> list[float]:
+    found = capture(piece, width=512, height=64, duration_ms=seconds * 1000, fps=FPS, quality=95, format=Format.WEBP)
     assert found.mode is Mode.VIRTUAL
     return times(found.path, piece == "tc-css")
 
@@ -29,21 +29,26 @@ def series(capture: Callable[..., CaptureResult], piece: str, **fields: object) 
 @pytest.mark.parametrize(
     ("piece", "bound_ms"), [("tc-canvas", 0.2), ("tc-webgl", 0.2), ("tc-mixed", 0.2), ("tc-css", 2)]
 )
-def test_frame_times_are_exact_and_repeat(capture: Callable[..., CaptureResult], piece: str, bound_ms: float) -> None:
-    runs = [series(capture, piece) for _ in range(3)]
+def test_frame_times_are_exact_and_repeat(
+    capture: Callable[..., CaptureResult], piece: str, bound_ms: float, full_size: bool
+) -> None:
+    count, seconds = (3, 2) if full_size else (2, 1)
+    runs = [series(capture, piece, seconds) for _ in range(count)]
     for run in runs:
-        assert len(run) == FRAMES
+        assert len(run) == seconds * FPS
         wrap = CSS_WRAP_MS if piece == "tc-css" else WRAP_MS
         error, duplicates, drops = series_errors(run, FPS, wrap=wrap)
         assert (duplicates, drops) == (0, 0)
         assert error <= bound_ms
     relative = [[round(moment - run[0], 2) for moment in run] for run in runs]
-    assert relative[0] == relative[1] == relative[2]
+    assert all(times == relative[0] for times in relative)
 
 
 @pytest.mark.parametrize("piece", ["tc-worker", "tc-svg"])
-def test_workers_and_svg_follow_the_same_clock(capture: Callable[..., CaptureResult], piece: str) -> None:
-    error, duplicates, drops = series_errors(series(capture, piece), FPS, wrap=WRAP_MS)
+def test_workers_and_svg_follow_the_same_clock(
+    capture: Callable[..., CaptureResult], piece: str, full_size: bool
+) -> None:
+    error, duplicates, drops = series_errors(series(capture, piece, 2 if full_size else 1), FPS, wrap=WRAP_MS)
     assert (duplicates, drops) == (0, 0)
     assert error <= 1
 

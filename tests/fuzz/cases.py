@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -179,11 +179,23 @@ Rng = random.Random
 
 @dataclass(frozen=True)
 class Case:
-    """What is sent, byte by byte; `short`: perhaps less body than was said, then the end."""
+    """What is sent, byte by byte; `short`: perhaps less body than was said, then the end. `route`: a template."""
 
     number: int
     data: bytes
     short: bool = False
+    route: str = ""
+
+    @property
+    def kinds(self) -> set[bytes]:
+        """What it is an example of: its route, its method, each of its headers, its sort of body."""
+        head, _, body = self.data.partition(b"\r\n\r\n")
+        line, *headers = head.split(b"\r\n")
+        words = line.split(b" ")
+        whole = [header for header in headers if header.startswith((b"Host:", b"Content-Type:"))]
+        names = [header.partition(b":")[0] + b":" for header in headers]
+        start = b"body " + (body[:2] if body.startswith(b"{") else body[:6])
+        return {b"route " + self.route.encode(), words[0], words[-1], b"%d" % self.short, *whole, *names, start}
 
     def __str__(self) -> str:
         return f"case {self.number}: {self.data[:400]!r}{'...' if len(self.data) > 400 else ''}"
@@ -201,11 +213,12 @@ class Cases:
         method = rng.choice(METHODS)
         body = _body(rng) if method not in ("GET", "HEAD", "TRACE") or rng.random() < 0.1 else b""
         head, short = self._head(rng, body)
-        line = b"%s %s %s" % (method.encode(), self._target(rng), _version(rng))
-        return Case(number, b"\r\n".join([line, *head, b"", b""]) + body, short)
+        route = rng.choice(self.routes)
+        line = b"%s %s %s" % (method.encode(), self._target(rng, route), _version(rng))
+        return Case(number, b"\r\n".join([line, *head, b"", b""]) + body, short, route)
 
-    def _target(self, rng: Rng) -> bytes:
-        parts = [_segment(rng, part) for part in rng.choice(self.routes).split("/")]
+    def _target(self, rng: Rng, route: str) -> bytes:
+        parts = [_segment(rng, part) for part in route.split("/")]
         if rng.random() < 0.15:
             parts.insert(rng.randrange(len(parts) + 1), rng.choice(BYTES))
         path = b"/".join(parts) or b"/"
@@ -229,6 +242,17 @@ class Cases:
             found.append(f"Cookie: {self.session}".encode())
         found += [_header(rng) for _ in range(rng.choice([0, 0, 1, 1, 2, 3, 40]))]
         return found, short
+
+
+def covering(cases: Sequence[Case]) -> list[Case]:
+    """Return few of the cases that are together of every kind that any of them is of."""
+    missing, found, left = set[bytes]().union(*(case.kinds for case in cases)), list[Case](), list(cases)
+    while missing:
+        best = max(left, key=lambda case: len(case.kinds & missing))
+        missing -= best.kinds
+        left.remove(best)
+        found.append(best)
+    return found
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from captures.engine.chromium import BrowserOptions
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode
 from pieces import serve
-from tests.bundles.demo import HANGS, PIECES, PROGRAMS, TREE, spec_for
+from tests.bundles.demo import HANGS, PIECES, PROGRAMS, TREE, WAYS, spec_for
+from tests.harness.sizes import sampled
 from tests.piece_server import PieceServer
 
 SIDE = 256
@@ -120,7 +121,14 @@ def address(live: PieceServer, name: str) -> str:
     return f"{live.origin}/{name.replace('$', '%24')}?nogap=true&nolabel=true"
 
 
-@pytest.mark.parametrize("name", [name for name in PIECES + PROGRAMS if name != HANGS])
+@pytest.mark.parametrize(
+    "name",
+    sampled(
+        [name for name in PIECES + PROGRAMS if name != HANGS],
+        [*WAYS, "$moth"],
+        "the gate has one piece for each way to draw and to behave, and one program",
+    ),
+)
 def test_a_bundle_shows_what_the_site_shows(  # type: ignore[no-untyped-def]
     name: str, engine: Engine, tree: SourceTree, live: PieceServer, host, offline_host, shoot, tmp_path: Path
 ) -> None:

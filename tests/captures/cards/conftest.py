@@ -22,7 +22,7 @@ from oven_site.jobs import lifecycle, worker
 from oven_site.jobs.states import WAITING
 from oven_site.jobs.sweep import sweep
 from tests.site_server import Site
-from tests.support import until
+from tests.support import rested, until
 
 LIST = "/api/tv"
 
@@ -103,15 +103,33 @@ def made(site: Site, valkey: Any, capture: Callable[..., None], settings: Any) -
         card = jobs.ask(layout, **{"anew": True, **options}).card
 
         def ended() -> Card | None:
-            sweep()
             card.refresh_from_db()
             if not card.active:
                 return card
             if card.state in WAITING:
+                sweep()
                 worker.perform("card", card.pk)
             capture(*broken)
             return None
 
-        return until(ended, 30)  # type: ignore[no-any-return]
+        until(ended, 30, every_s=0.02)
+        until(lambda: rested("card"), 30)
+        return card
 
     return make
+
+
+@pytest.fixture
+def planted(valkey: Any, scratch: Path) -> Callable[[Layout], Card]:
+    """Writes a finished card of today with its picture, as a worker would have left it."""
+
+    def plant(layout: Layout) -> Card:
+        card: Any = lifecycle.claim("card", jobs.ask(layout, anew=True).card.pk, "test:1:1")
+        file = scratch / Path(card.key).name
+        Image.new("RGB", (1200, 630), "teal").save(file)
+        artifact = stores.keep(file, card.key, f"image/{file.suffix[1:]}")
+        one = layout not in (Layout.MOSAIC, Layout.NOTEPAT)
+        shown = {"pieces": ["p0"], "featured": {"code": "p0", "hits": 9000, "handle": "@ada"}} if one else {}
+        return lifecycle.finish(card, {}, artifact=artifact, **shown)  # type: ignore[no-any-return]
+
+    return plant

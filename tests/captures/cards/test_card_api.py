@@ -14,7 +14,8 @@ from oven_site.jobs import lifecycle
 from tests.captures.test_admin import act
 from tests.support import request
 
-pytestmark = pytest.mark.django_db(transaction=True)  # cards are made by threads with connections of their own
+pytestmark = pytest.mark.django_db
+BY_THREADS = pytest.mark.django_db(transaction=True)  # cards are made by threads with connections of their own
 
 Made = Callable[..., Card]
 LAYOUTS = ["featured", "mosaic", "filmstrip", "code-split"]
@@ -43,6 +44,7 @@ def fail(code: str = "list_empty") -> None:
 # --- /kidlisp-og.png ------------------------------------------------------------------------------------------------
 
 
+@BY_THREADS
 def test_todays_card_is_redirected_to(made: Made) -> None:
     card = made(Layout.MOSAIC)
     answer = request("GET", "/kidlisp-og.png")
@@ -52,15 +54,15 @@ def test_todays_card_is_redirected_to(made: Made) -> None:
     assert answer.headers["Location"].startswith(f"/files/art/og/kidlisp/{today()}-mosaic.png?v=")
 
 
-def test_the_picture_itself_is_kept_by_caches_for_a_day(made: Made) -> None:
-    made(Layout.NOTEPAT)
+def test_the_picture_itself_is_kept_by_caches_for_a_day(planted: Made) -> None:
+    planted(Layout.NOTEPAT)
     answer = request("GET", "/files/art/og/notepat/notepat-og.png?v=1")
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "public, max-age=86400")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_without_todays_the_last_one_serves_and_a_new_one_is_begun(made: Made) -> None:
-    card = made(Layout.MOSAIC)
+def test_without_todays_the_last_one_serves_and_a_new_one_is_begun(planted: Made) -> None:
+    card = planted(Layout.MOSAIC)
     of_yesterday()
     answer = request("GET", "/kidlisp-og.png")
     assert (answer.status, answer.headers["X-Cache"], answer.headers["Location"]) == (302, "STALE", card.url)
@@ -77,8 +79,8 @@ def test_without_any_card_it_is_the_sites_name(query: str) -> None:
     assert Card.objects.get().layout == "mosaic"
 
 
-def test_a_failure_keeps_the_last_card(made: Made) -> None:
-    card = made(Layout.MOSAIC)
+def test_a_failure_keeps_the_last_card(planted: Made) -> None:
+    card = planted(Layout.MOSAIC)
     of_yesterday()
     request("GET", "/kidlisp-og.png")
     fail()
@@ -87,8 +89,8 @@ def test_a_failure_keeps_the_last_card(made: Made) -> None:
     assert not Card.objects.filter(state="queued").exists()  # not at once again
 
 
-def test_a_cached_card_costs_one_query(made: Made, django_assert_max_num_queries: Any) -> None:
-    made(Layout.MOSAIC)
+def test_a_cached_card_costs_one_query(planted: Made, django_assert_max_num_queries: Any) -> None:
+    planted(Layout.MOSAIC)
     with django_assert_max_num_queries(1):
         request("GET", "/kidlisp-og.png")
     with django_assert_max_num_queries(1):
@@ -109,8 +111,8 @@ def test_featured_is_what_is_meant_without_a_layout() -> None:
     assert Card.objects.get().layout == "featured"
 
 
-def test_a_cached_card_is_redirected_to(made: Made) -> None:
-    card = made(Layout.CODE_SPLIT)
+def test_a_cached_card_is_redirected_to(planted: Made) -> None:
+    card = planted(Layout.CODE_SPLIT)
     answer = request("GET", "/kidlisp-og?layout=code-split")
     assert (answer.status, answer.headers["X-Cache"], answer.headers["Location"]) == (302, "HIT", card.url)
     assert answer.headers["Cache-Control"] == "public, max-age=3600"
@@ -130,8 +132,8 @@ def test_a_failure_is_500_with_its_reason() -> None:
     assert answer.json["error"] and "names none" in answer.json["message"]
 
 
-def test_a_failure_serves_the_last_card_if_there_is_one(made: Made) -> None:
-    card = made(Layout.FEATURED)
+def test_a_failure_serves_the_last_card_if_there_is_one(planted: Made) -> None:
+    card = planted(Layout.FEATURED)
     of_yesterday()
     request("GET", "/kidlisp-og?layout=featured")
     fail()
@@ -156,8 +158,8 @@ def test_force_is_for_staff_and_tokens(people: Any, path: str) -> None:
     assert Card.objects.count() == 1
 
 
-def test_force_makes_another_card_beside_the_good_one(made: Made, people: Any) -> None:
-    card = made(Layout.FEATURED)
+def test_force_makes_another_card_beside_the_good_one(planted: Made, people: Any) -> None:
+    card = planted(Layout.FEATURED)
     request("GET", "/kidlisp-og?layout=featured&force=true", user=people.staff)
     assert Card.objects.filter(state="queued").count() == 1
     assert request("GET", "/kidlisp-og?layout=featured").headers["Location"] == card.url  # meanwhile
@@ -168,6 +170,7 @@ def test_force_makes_another_card_beside_the_good_one(made: Made, people: Any) -
     assert refused.status == 504  # whoever forces is told, not served the old one
 
 
+@BY_THREADS
 def test_status_has_the_shape_of_the_contract(made: Made) -> None:
     keys = {"cached", "url", "expires", "generatedAt", "featuredPiece", "availableLayouts", "usage", "note"}
     empty = request("GET", "/kidlisp-og/status").json
@@ -186,6 +189,7 @@ def test_status_has_the_shape_of_the_contract(made: Made) -> None:
 # --- notepat and the backdrop ---------------------------------------------------------------------------------------
 
 
+@BY_THREADS
 def test_notepat_is_the_picture_itself(made: Made) -> None:
     made(Layout.NOTEPAT)
     answer = request("GET", "/notepat-og.png")
@@ -198,6 +202,7 @@ def test_notepat_is_the_picture_itself(made: Made) -> None:
     assert (again.status, again.body) == (304, b"")
 
 
+@BY_THREADS
 def test_todays_backdrop_is_redirected_to_with_its_piece(made: Made, site: Any) -> None:
     site.lists([{"code": "花火", "owner": {"handle": "@jeffrey"}}])
     made(Layout.BACKDROP)
@@ -223,8 +228,8 @@ def test_the_short_address_leads_to_the_page() -> None:
     assert (answer.status, answer.headers["Location"]) == (302, "/og-preview")
 
 
-def test_the_page_shows_every_card_and_makes_none(made: Made) -> None:
-    made(Layout.FEATURED)
+def test_the_page_shows_every_card_and_makes_none(planted: Made) -> None:
+    planted(Layout.FEATURED)
     before = Card.objects.count()
     answer = request("GET", "/og-preview")
     page = answer.body.decode()
@@ -244,15 +249,15 @@ def test_the_page_runs_nothing_and_loads_only_our_own_files() -> None:
     assert "<script" not in page and "style=" not in page and "<style" not in page
 
 
-def test_only_staff_are_offered_to_make_one_again(made: Made, people: Any) -> None:
-    made(Layout.NOTEPAT)
+def test_only_staff_are_offered_to_make_one_again(planted: Made, people: Any) -> None:
+    planted(Layout.NOTEPAT)
     assert "force=true" not in request("GET", "/og-preview").body.decode()
     assert "force=true" not in request("GET", "/og-preview", user=people.outsider).body.decode()
     assert request("GET", "/og-preview", user=people.staff).body.decode().count("force=true") == 1
 
 
-def test_the_page_says_what_failed_and_escapes_what_it_shows(made: Made) -> None:
-    made(Layout.FEATURED)
+def test_the_page_says_what_failed_and_escapes_what_it_shows(planted: Made) -> None:
+    planted(Layout.FEATURED)
     Card.objects.update(featured={"code": "<b>x</b>"}, pieces=["<b>x</b>"])
     request("GET", "/kidlisp-og?layout=filmstrip")
     fail()
@@ -261,8 +266,8 @@ def test_the_page_says_what_failed_and_escapes_what_it_shows(made: Made) -> None
     assert "<b>x" not in page and "&lt;b&gt;x" in page
 
 
-def test_the_queries_of_the_page_do_not_grow(made: Made, django_assert_max_num_queries: Any) -> None:
-    made(Layout.FEATURED)
+def test_the_queries_of_the_page_do_not_grow(planted: Made, django_assert_max_num_queries: Any) -> None:
+    planted(Layout.FEATURED)
     with django_assert_max_num_queries(12):
         request("GET", "/og-preview")
 
@@ -270,8 +275,8 @@ def test_the_queries_of_the_page_do_not_grow(made: Made, django_assert_max_num_q
 # --- steering -------------------------------------------------------------------------------------------------------
 
 
-def test_staff_make_a_card_again_in_the_admin(made: Made, client: Any, people: Any) -> None:
-    card = made(Layout.FEATURED)
+def test_staff_make_a_card_again_in_the_admin(planted: Made, client: Any, people: Any) -> None:
+    card = planted(Layout.FEATURED)
     client.force_login(people.staff)
     act(client, Card, "refresh", [card])
     assert Card.objects.filter(state="queued", requested_by=people.staff).count() == 1
@@ -279,11 +284,11 @@ def test_staff_make_a_card_again_in_the_admin(made: Made, client: Any, people: A
     assert card.key in client.get(url).content.decode()
 
 
-def test_the_live_page_cancels_a_card_and_makes_it_again(made: Made, client: Any, people: Any) -> None:
-    card = made(Layout.FEATURED)
+def test_the_live_page_cancels_a_card_and_makes_it_again(planted: Made, client: Any, people: Any) -> None:
+    card = planted(Layout.FEATURED)
     client.force_login(people.staff)
     again = client.post(f"/live/job/{card.public_id}/again").json()["job"]
     assert (again["kind"], again["state"], again["name"]) == ("card", "queued", "featured card")
     cancelled = client.post(f"/live/job/{again['id']}/cancel").json()["job"]
     assert cancelled["state"] == "cancelled"
-    assert Grab.objects.count() == 1
+    assert not Grab.objects.exists()

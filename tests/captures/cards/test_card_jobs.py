@@ -57,6 +57,7 @@ def log_of(card: Card) -> str:
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.django_db
 def test_a_new_wish_is_a_row_and_the_same_one_joins_it(people: Any) -> None:
     first = ask(Layout.MOSAIC, user=people.staff)
     assert (first.card.state, first.card.day, first.card.requested_by) == (State.QUEUED, today(), people.staff)
@@ -85,6 +86,7 @@ def test_who_asks_in_the_same_moment_shares_one_row() -> None:
     assert sorted(asked.joined for asked in found) == [False, True, True, True]
 
 
+@pytest.mark.django_db
 def test_keys_are_the_contracts() -> None:
     assert key_of(Layout.CODE_SPLIT, today()) == f"og/kidlisp/{today()}-code-split.png"
     assert key_of(Layout.BACKDROP, today()) == f"backdrop/kidlisp/{today()}.webp"
@@ -235,12 +237,11 @@ BAD = {
 
 @pytest.mark.parametrize(("answer", "code"), BAD.values(), ids=BAD)
 def test_yesterdays_picture_stays_an_alert_is_raised_and_nothing_runs(
-    made: Made, site: Any, answer: Any, code: str
+    planted: Made, made: Made, site: Any, answer: Any, code: str
 ) -> None:
-    good = made(Layout.FEATURED)
+    good = planted(Layout.FEATURED)
     yesterday = today() - timedelta(days=1)
     Card.objects.update(day=yesterday, key=key_of(Layout.FEATURED, yesterday))
-    Grab.objects.all().delete()
     site.answers_list(answer)
     card = made(Layout.FEATURED)
     assert (card.state, card.error_code) == (State.FAILED, code)
@@ -282,15 +283,17 @@ def test_after_that_while_it_is_tried_again(made: Made, site: Any) -> None:
 # --- keeping them new -----------------------------------------------------------------------------------------------
 
 
-def test_a_finished_card_answers_for_its_day(made: Made) -> None:
-    card = made(Layout.FEATURED)
+@pytest.mark.django_db
+def test_a_finished_card_answers_for_its_day(planted: Made) -> None:
+    card = planted(Layout.FEATURED)
     assert (ask(Layout.FEATURED).card, ask(Layout.FEATURED).cached) == (card, True)
     Card.objects.update(day=today() - timedelta(days=1))
     assert not ask(Layout.FEATURED).cached
 
 
-def test_notepat_answers_for_a_week(made: Made) -> None:
-    made(Layout.NOTEPAT)
+@pytest.mark.django_db
+def test_notepat_answers_for_a_week(planted: Made) -> None:
+    planted(Layout.NOTEPAT)
     Card.objects.update(day=today() - timedelta(days=5), ended_at=timezone.now() - timedelta(days=6))
     assert ask(Layout.NOTEPAT).cached
     Card.objects.update(ended_at=timezone.now() - timedelta(days=8))
@@ -317,6 +320,7 @@ def test_a_card_made_again_has_an_address_of_its_own(made: Made, site: Any) -> N
     assert first != second
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("state", "hours", "days", "wanted"),
     [
@@ -337,6 +341,7 @@ def test_the_scheduler_knows_when_a_card_is_due(state: State, hours: float, days
     assert due(Layout.MOSAIC) is wanted
 
 
+@pytest.mark.django_db
 def test_the_regular_cards_are_made_some_time_after_the_start(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     now = [100.0]
     monkeypatch.setattr(jobs, "_looked_first", None)
@@ -348,6 +353,7 @@ def test_the_regular_cards_are_made_some_time_after_the_start(monkeypatch: pytes
     assert set(Card.objects.values_list("layout", "source")) == {("mosaic", "scheduler"), ("featured", "scheduler")}
 
 
+@pytest.mark.django_db
 def test_the_scheduler_can_be_told_to_make_none(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.OVEN_CARD_EVERY_S = 0.0
     monkeypatch.setattr(jobs, "_looked_first", -1000.0)

@@ -10,7 +10,7 @@ from captures.keeps.models import Pin
 from oven_site.jobs import worker
 from oven_site.jobs.sweep import sweep
 from tests.pinning_server import PinningServer
-from tests.support import finished, until
+from tests.support import finished, rested, until
 
 
 @pytest.fixture
@@ -44,6 +44,23 @@ def ended() -> Callable[[Pin], Pin]:
                 return None
             return pin
 
-        return until(through, 15)  # type: ignore[no-any-return]
+        until(through, 15, every_s=0.05)
+        until(lambda: rested("pin"), 15)
+        return pin
+
+    return work
+
+
+@pytest.fixture
+def ended_here() -> Callable[[Pin], Pin]:
+    """Run the attempts of a pin in this thread, so in the transaction of the test, until it has ended."""
+
+    def work(pin: Pin) -> Pin:
+        for _ in range(5):
+            worker.perform_here("pin", pin.pk)
+            pin.refresh_from_db()
+            if not pin.active:
+                return pin
+        raise AssertionError(f"{pin} is {pin.state}")
 
     return work

@@ -17,7 +17,7 @@ from captures.models import Grab
 from oven_site.jobs import lifecycle
 from tests.pinning_server import PinningServer
 
-pytestmark = pytest.mark.django_db(transaction=True)  # pins are run by threads with connections of their own
+pytestmark = pytest.mark.django_db
 admin.autodiscover()
 GRABS, KEEPS, PINS = (reverse(f"admin:captures_{name}_changelist") for name in ("grab", "keep", "pin"))
 
@@ -29,8 +29,8 @@ def staff(client: Any, people: Any) -> Any:
 
 
 @pytest.fixture
-def keep(service: PinningServer, done: Any, ended: Any) -> Keep:
-    ended(pin(done(piece="$roz")))
+def keep(service: PinningServer, done: Any, ended_here: Any) -> Keep:
+    ended_here(pin(done(piece="$roz")))
     return Keep.objects.get()
 
 
@@ -66,10 +66,10 @@ def test_the_lists_show_cid_back_end_and_picture(staff: Any, keep: Keep) -> None
     assert keep.cid in staff.get(reverse("admin:captures_grab_change", args=[keep.grab_id])).content.decode()
 
 
-def test_a_keep_is_checked_and_pinned_again(staff: Any, service: PinningServer, keep: Keep, ended: Any) -> None:
+def test_a_keep_is_checked_and_pinned_again(staff: Any, service: PinningServer, keep: Keep, ended_here: Any) -> None:
     service.pinned.clear()
     act(staff, KEEPS, "again", [keep])
-    row = ended(Pin.objects.get(source="again"))
+    row = ended_here(Pin.objects.get(source="again"))
     assert (row.found, row.cid, len(service.uploads)) == (False, keep.cid, 2)
     assert Keep.objects.count() == 1
 
@@ -80,12 +80,14 @@ def test_without_credentials_it_is_left_out_and_that_is_said(staff: Any, keep: K
     assert "1 left out: no file, no credentials" in act(staff, PINS, "again", [Pin.objects.get()])
 
 
-def test_a_failed_pin_is_tried_again_from_its_list(staff: Any, service: PinningServer, done: Any, ended: Any) -> None:
+def test_a_failed_pin_is_tried_again_from_its_list(
+    staff: Any, service: PinningServer, done: Any, ended_here: Any
+) -> None:
     service.answers = [400]
-    failed = ended(pin(done()))
+    failed = ended_here(pin(done()))
     assert "HTTP 400" in staff.get(PINS).content.decode()
     act(staff, PINS, "again", [failed])
-    assert ended(Pin.objects.get(source="again")).state == "complete"
+    assert ended_here(Pin.objects.get(source="again")).state == "complete"
 
 
 def test_those_who_only_view_cannot_act(client: Any, people: Any, keep: Keep) -> None:
@@ -102,7 +104,7 @@ def test_those_who_only_view_cannot_act(client: Any, people: Any, keep: Keep) ->
 
 
 @pytest.mark.parametrize("url", [KEEPS, PINS, GRABS])
-def test_a_longer_list_asks_no_more_questions(staff: Any, keep: Keep, done: Any, ended: Any, url: str) -> None:
+def test_a_longer_list_asks_no_more_questions(staff: Any, keep: Keep, done: Any, ended_here: Any, url: str) -> None:
     def questions() -> int:
         with CaptureQueriesContext(connection) as found:
             assert staff.get(url).status_code == 200
@@ -110,6 +112,6 @@ def test_a_longer_list_asks_no_more_questions(staff: Any, keep: Keep, done: Any,
 
     few = questions()
     for piece in ("two", "three"):
-        ended(pin(done(piece=piece)))
+        ended_here(pin(done(piece=piece)))
     assert (Keep.objects.count(), Grab.objects.count()) == (3, 3)
     assert questions() == few

@@ -24,7 +24,9 @@ from oven_site.jobs.sweep import sweep
 from tests.pinning_server import PinningServer, hang, tell_tale, wrong
 from tests.support import Answer, finished, picture, request
 
-pytestmark = pytest.mark.django_db(transaction=True)  # pins are run by threads with connections of their own
+pytestmark = pytest.mark.django_db
+# Requests and pins are run by threads with connections of their own.
+BY_THREADS = pytest.mark.django_db(transaction=True)
 KEYS = {"pinataKey": "key-7f3a", "pinataSecret": "secret-9b1c"}
 PNG = {"piece": "$roz", "format": "png"}
 DATA = b"\x89PNG pretend"
@@ -124,6 +126,7 @@ def test_only_those_who_may_grab_may_pin(people: Any) -> None:
 # --- check 17 -------------------------------------------------------------------------------------------------------
 
 
+@BY_THREADS
 def test_keep_from_the_first_request_to_the_gateway(service: PinningServer, post: Any, settings: Any) -> None:
     settings.OVEN_PINATA_JWT = ""  # only the caller has keys
     nothing = request("GET", "/keeps/latest")
@@ -152,6 +155,7 @@ def test_keep_from_the_first_request_to_the_gateway(service: PinningServer, post
     assert status["recent"][0]["ipfsUri"] == found["ipfsUri"]
 
 
+@BY_THREADS
 def test_the_callers_keys_reach_the_service_and_nothing_else(
     service: PinningServer, post: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -173,19 +177,20 @@ def test_the_callers_keys_reach_the_service_and_nothing_else(
         assert secret not in f"{rows}{told}{caplog.text}"
 
 
-def test_keys_whose_request_is_gone_are_gone(service: PinningServer, done: Any, wish: Any, ended: Any) -> None:
+def test_keys_whose_request_is_gone_are_gone(service: PinningServer, done: Any, wish: Any, ended_here: Any) -> None:
     from captures.keeps.jobs import capture_and_pin
 
     done(piece="$roz")
     row = capture_and_pin(wish(**PNG), own_keys=True).pin
     Pin.objects.update(due_at=None)
-    row = ended(row)
+    row = ended_here(row)
     assert (row.state, row.error_code, service.uploads) == (State.FAILED, "keys_gone", [])
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
+@BY_THREADS
 def test_a_cached_capture_says_so_and_is_pinned_once(service: PinningServer, post: Any) -> None:
     first, second = post(PNG).json, post(PNG).json
     assert (first["cached"], second["cached"]) == (False, True)
@@ -194,18 +199,21 @@ def test_a_cached_capture_says_so_and_is_pinned_once(service: PinningServer, pos
     assert list(service.times.values()) == [1]
 
 
+@BY_THREADS
 def test_skipping_the_cache_captures_anew(service: PinningServer, post: Any) -> None:
     post(PNG)
     assert post({**PNG, "skipCache": True}).json["cached"] is False
     assert Grab.objects.count() == 2
 
 
+@BY_THREADS
 def test_a_failed_capture_is_a_500_that_says_why(service: PinningServer, post: Any) -> None:
     answer = post(PNG, fail=True)
     assert (answer.status, answer.json["success"], answer.json["code"]) == (500, False, "capture")
     assert "It drew nothing." in answer.json["error"]
 
 
+@BY_THREADS
 def test_a_failed_pin_is_a_500_that_says_why(service: PinningServer, post: Any) -> None:
     service.answers = [wrong]
     answer = post(PNG)
@@ -213,6 +221,7 @@ def test_a_failed_pin_is_a_500_that_says_why(service: PinningServer, post: Any) 
     assert request("GET", "/keeps/latest").status == 404
 
 
+@BY_THREADS
 def test_a_slow_pin_is_a_504_that_says_where_it_goes_on(service: PinningServer, post: Any, settings: Any) -> None:
     settings.OVEN_WAIT_S = 1.0
     service.answers = [hang(2)]
@@ -231,8 +240,8 @@ def test_a_full_queue_is_a_503(service: PinningServer, people: Any, settings: An
 
 
 @pytest.fixture
-def keep(service: PinningServer, done: Any, ended: Any) -> Keep:
-    ended(pin(done(piece="$roz"), backend="local"))
+def keep(service: PinningServer, done: Any, ended_here: Any) -> Keep:
+    ended_here(pin(done(piece="$roz"), backend="local"))
     return Keep.objects.get()
 
 
@@ -257,11 +266,13 @@ def test_parts_of_it_can_be_asked_for(keep: Keep) -> None:
     assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(DATA)}")
 
 
-def test_every_spelling_of_a_cid_leads_to_it(service: PinningServer, done: Any, ended: Any, settings: Any) -> None:
+def test_every_spelling_of_a_cid_leads_to_it(
+    service: PinningServer, done: Any, ended_here: Any, settings: Any
+) -> None:
     from oven_site.artifacts.ipfs.cid import parse
 
     settings.OVEN_CID_VERSION = 0
-    ended(pin(done(), backend="local"))
+    ended_here(pin(done(), backend="local"))
     keep = Keep.objects.get()
     assert keep.cid.startswith("Qm")
     for text in parse(keep.cid).texts:
@@ -283,12 +294,12 @@ def test_what_is_not_kept_is_not_served(keep: Keep, cid: str, status: int) -> No
     assert answer.json["error"]
 
 
-def test_a_pinned_page_runs_in_a_sandbox(service: PinningServer, ended: Any, tmp_path: Path) -> None:
+def test_a_pinned_page_runs_in_a_sandbox(service: PinningServer, ended_here: Any, tmp_path: Path) -> None:
     from bundles.models import Bundle
 
     page = stores.keep(picture(tmp_path / "p", b"<p>"), "bundles/x", "application/octet-stream", store="blobs")
     bundle = Bundle.objects.create(public_id="bundle-roz-1", piece="$roz", state=State.COMPLETE, artifact=page)
-    cid = ended(pin(bundle)).cid
+    cid = ended_here(pin(bundle)).cid
     answer = request("GET", f"/ipfs/{cid}")
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-scripts; default-src 'none'")

@@ -60,28 +60,31 @@ def test_a_pinned_grab_leaves_a_keep_with_a_copy_of_its_own(service: PinningServ
     assert Grab.objects.get(pk=grab.pk).ipfs_cid == keep.cid
 
 
+@pytest.mark.django_db
 def test_its_address_is_the_gateways_or_our_own(
-    service: PinningServer, done: Any, ended: Ended, settings: Any
+    service: PinningServer, done: Any, ended_here: Ended, settings: Any
 ) -> None:
     grab = done()
-    ended(pin(grab))
+    ended_here(pin(grab))
     keep = Keep.objects.get()
     assert keep.url == f"https://ipfs.aesthetic.computer/ipfs/{keep.cid}"
     settings.OVEN_IPFS_GATEWAY = "https://gateway.example/ipfs"
     assert keep.url == f"https://gateway.example/ipfs/{keep.cid}"
-    ended(pin(grab, backend="local"))
+    ended_here(pin(grab, backend="local"))
     assert Keep.objects.get(backend="local").url == f"/ipfs/{keep.cid}"
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("backend", ["pinata", "kubo", "local"])
-def test_every_back_end_does(service: PinningServer, done: Any, ended: Ended, backend: str) -> None:
-    row = ended(pin(done(), backend=backend))
+def test_every_back_end_does(service: PinningServer, done: Any, ended_here: Ended, backend: str) -> None:
+    row = ended_here(pin(done(), backend=backend))
     assert (row.state, Keep.objects.get().backend) == (State.COMPLETE, backend)
     assert len(service.uploads) == (0 if backend == "local" else 1)
 
 
+@pytest.mark.django_db
 def test_a_bake_and_a_bundle_are_pinned_too(
-    service: PinningServer, done: Any, ended: Ended, tmp_path: Path, settings: Any
+    service: PinningServer, done: Any, ended_here: Ended, tmp_path: Path, settings: Any
 ) -> None:
     from bakes.models import Bake
     from bundles.models import Bundle
@@ -90,7 +93,7 @@ def test_a_bake_and_a_bundle_are_pinned_too(
     page = stores.keep(picture(tmp_path / "p", b"<p>"), "bundles/x", "application/octet-stream", store="blobs")
     bake = Bake.objects.create(public_id="bake-abc-1", code="abc", state=State.COMPLETE, video=video)
     bundle = Bundle.objects.create(public_id="bundle-roz-1", piece="$roz", state=State.COMPLETE, artifact=page)
-    rows = [ended(pin(job)) for job in (bake, bundle)]
+    rows = [ended_here(pin(job)) for job in (bake, bundle)]
     assert [(row.state, row.piece, row.filename) for row in rows] == [
         (State.COMPLETE, "abc", "abc.mp4"),
         (State.COMPLETE, "roz", "roz.html"),
@@ -99,14 +102,15 @@ def test_a_bake_and_a_bundle_are_pinned_too(
     assert Keep.objects.newest() is None  # whoever follows /keeps/latest expects a picture
 
 
+@pytest.mark.django_db
 def test_a_bake_that_changes_later_does_not_change_its_keep(
-    service: PinningServer, ended: Ended, tmp_path: Path
+    service: PinningServer, ended_here: Ended, tmp_path: Path
 ) -> None:
     from bakes.models import Bake
 
     video = stores.keep(picture(tmp_path / "v", b"first"), "tapes/abc.mp4", "video/mp4", store="blobs")
     bake = Bake.objects.create(public_id="bake-abc-1", code="abc", state=State.COMPLETE, video=video)
-    ended(pin(bake))
+    ended_here(pin(bake))
     stores.keep(picture(tmp_path / "v", b"second"), "tapes/abc.mp4", "video/mp4", store="blobs")
     keep = Keep.objects.get()
     path = stores.local_path(keep.artifact.store, keep.artifact.key)
@@ -114,6 +118,7 @@ def test_a_bake_that_changes_later_does_not_change_its_keep(
     assert path.read_bytes() == b"first"
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("state", [State.QUEUED, State.FAILED])
 def test_what_has_no_file_is_refused(service: PinningServer, grab: Any, state: State) -> None:
     job = grab()
@@ -123,17 +128,20 @@ def test_what_has_no_file_is_refused(service: PinningServer, grab: Any, state: S
         pin(job)
 
 
+@pytest.mark.django_db
 def test_a_back_end_without_credentials_is_refused_at_once(done: Any) -> None:
     with pytest.raises(jobs.Refused, match="OVEN_KUBO_URL"):
         pin(done(), backend="kubo")
 
 
+@pytest.mark.django_db
 def test_the_same_pin_is_joined_while_it_is_active(service: PinningServer, done: Any) -> None:
     grab = done()
     assert pin(grab) == pin(grab)
     assert pin(grab, backend="kubo") != pin(grab)
 
 
+@pytest.mark.django_db
 def test_a_full_queue_takes_no_more(service: PinningServer, done: Any, settings: Any) -> None:
     settings.OVEN_QUEUE_CEILING = 1
     grab = done()
@@ -145,10 +153,13 @@ def test_a_full_queue_takes_no_more(service: PinningServer, done: Any, settings:
 # --- one pin a file -------------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_was_pinned_before_is_found_not_sent(service: PinningServer, done: Any, ended: Ended) -> None:
+@pytest.mark.django_db
+def test_a_file_that_was_pinned_before_is_found_not_sent(
+    service: PinningServer, done: Any, ended_here: Ended
+) -> None:
     grab = done()
-    first = ended(pin(grab))
-    again = ended(pin(grab))
+    first = ended_here(pin(grab))
+    again = ended_here(pin(grab))
     assert (first.found, again.found, again.cid) == (False, True, first.cid)
     assert (len(service.uploads), Keep.objects.count()) == (1, 1)
 
@@ -181,17 +192,19 @@ def test_after_the_last_try_it_is_for_staff(service: PinningServer, done: Any, e
     assert (again.state, Keep.objects.count()) == (State.COMPLETE, 1)
 
 
-def test_a_wrong_cid_keeps_nothing(service: PinningServer, done: Any, ended: Ended) -> None:
+@pytest.mark.django_db
+def test_a_wrong_cid_keeps_nothing(service: PinningServer, done: Any, ended_here: Ended) -> None:
     service.answers = [wrong]
-    row = ended(pin(done()))
+    row = ended_here(pin(done()))
     assert (row.state, row.attempt, row.error_code) == (State.FAILED, 1, "cid_mismatch")
     assert not Keep.objects.exists()
 
 
-def test_a_file_that_is_gone_is_a_failure_of_the_store(service: PinningServer, done: Any, ended: Ended) -> None:
+@pytest.mark.django_db
+def test_a_file_that_is_gone_is_a_failure_of_the_store(service: PinningServer, done: Any, ended_here: Ended) -> None:
     grab = done()
     stores.drop_key(grab.artifact.key)
-    assert ended(pin(grab)).error_code == "store"
+    assert ended_here(pin(grab)).error_code == "store"
 
 
 def test_a_pin_is_cancelled_while_it_is_under_way(service: PinningServer, done: Any, ended: Ended) -> None:
@@ -241,6 +254,7 @@ def test_a_pin_waits_for_its_capture_whoever_asked_has_gone(
     assert (keep.keep_id, keep.source, keep.asked) == ("77", "keep", True)
 
 
+@pytest.mark.django_db
 def test_a_pin_of_a_cached_capture_is_due_at_once(service: PinningServer, done: Any, wish: Any) -> None:
     grab = done()
     asked = capture_and_pin(wish(format="png"))
@@ -260,6 +274,7 @@ def test_a_capture_that_fails_fails_its_pin(service: PinningServer, wish: Any, e
     assert service.uploads == []
 
 
+@pytest.mark.django_db
 def test_a_retried_capture_does_not_release_its_pin(service: PinningServer, wish: Any) -> None:
     row = capture_and_pin(wish()).pin
     lifecycle.fail(lifecycle.claim("grab", row.grab_id, "a:1:1"), "crash", "It crashed.", retry=True)
@@ -270,9 +285,10 @@ def test_a_retried_capture_does_not_release_its_pin(service: PinningServer, wish
 # --- what lasts -----------------------------------------------------------------------------------------------------
 
 
-def test_no_housekeeping_takes_a_keeps_file(service: PinningServer, done: Any, ended: Ended) -> None:
+@pytest.mark.django_db
+def test_no_housekeeping_takes_a_keeps_file(service: PinningServer, done: Any, ended_here: Ended) -> None:
     grab = done()
-    ended(pin(grab))
+    ended_here(pin(grab))
     Artifact.objects.update(expires_at=age(timezone.now(), days=1))
     keep = Keep.objects.get()
     assert set(protected_artifacts()) == {keep.artifact}
@@ -286,43 +302,48 @@ def test_no_housekeeping_takes_a_keeps_file(service: PinningServer, done: Any, e
         keep.artifact.delete()
 
 
-def test_a_file_that_is_being_pinned_is_protected_until_then(service: PinningServer, done: Any, ended: Ended) -> None:
+@pytest.mark.django_db
+def test_a_file_that_is_being_pinned_is_protected_until_then(
+    service: PinningServer, done: Any, ended_here: Ended
+) -> None:
     grab = done()
     row = pin(grab)
     Artifact.objects.update(expires_at=age(timezone.now(), days=1))
     assert housekeep() == {"expired": 0}
-    ended(row)
+    ended_here(row)
     assert housekeep() == {"expired": 1}
 
 
+@pytest.mark.django_db
 def test_a_check_finds_the_pin_or_renews_it_and_does_not_make_an_old_keep_the_newest(
-    service: PinningServer, done: Any, ended: Ended, wish: Any
+    service: PinningServer, done: Any, ended_here: Ended, wish: Any
 ) -> None:
     grab = done(piece="old")
     done(piece="new")
     for piece in ("old", "new"):
-        ended(capture_and_pin(wish(piece=piece, format="png")).pin)
+        ended_here(capture_and_pin(wish(piece=piece, format="png")).pin)
     keep = Keep.objects.get(piece="old")
     before = keep.pinned_at
-    assert ended(pin_again(keep)).found is True
+    assert ended_here(pin_again(keep)).found is True
     service.pinned.clear()
     stores.drop_key(grab.artifact.key)
-    assert ended(pin_again(keep)).found is False
+    assert ended_here(pin_again(keep)).found is False
     keep.refresh_from_db()
     assert keep.pinned_at == before < keep.checked_at
     assert Keep.objects.newest() == Keep.objects.get(piece="new")
     assert len(service.uploads) == 2
 
 
+@pytest.mark.django_db
 def test_the_newest_is_what_callers_ask_for_not_what_staff_pin(
-    service: PinningServer, done: Any, ended: Ended, wish: Any, tmp_path: Path
+    service: PinningServer, done: Any, ended_here: Ended, wish: Any, tmp_path: Path
 ) -> None:
     done(piece="$mint")
-    ended(capture_and_pin(wish(piece="$mint", format="png")).pin)
+    ended_here(capture_and_pin(wish(piece="$mint", format="png")).pin)
     grab = done(piece="other", density=2)
     Artifact.objects.filter(pk=grab.artifact.pk).update(key="oven/other.png")
     stores.keep(picture(tmp_path / "o", b"another picture"), "oven/other.png", "image/png")
-    ended(pin(grab))
+    ended_here(pin(grab))
     newest = Keep.objects.newest()
     assert newest is not None
     assert newest.piece == "mint"
@@ -330,26 +351,29 @@ def test_the_newest_is_what_callers_ask_for_not_what_staff_pin(
     assert set(Keep.objects.newest_by_piece()) == {"mint", "other"}
 
 
-def test_every_token_has_a_keep_of_its_own(service: PinningServer, done: Any, ended: Ended, wish: Any) -> None:
+@pytest.mark.django_db
+def test_every_token_has_a_keep_of_its_own(service: PinningServer, done: Any, ended_here: Ended, wish: Any) -> None:
     done()
     for token in ("1", "2", "2"):
-        ended(capture_and_pin(wish(format="png"), keep_id=token).pin)
+        ended_here(capture_and_pin(wish(format="png"), keep_id=token).pin)
     assert sorted(Keep.objects.values_list("keep_id", flat=True)) == ["1", "2"]
     assert list(service.times.values()) == [1]
 
 
+@pytest.mark.django_db
 def test_names_are_safe_and_bare() -> None:
     assert (bare("$roz"), bare("prompt~wipe")) == ("roz", "prompt~wipe")
     assert new_id("$roz").startswith("pin-roz-")
     assert new_id("@user/ünï cöde")[:-8] == "pin-user--n--c-de-"
 
 
+@pytest.mark.django_db
 def test_no_secret_of_ours_is_in_a_row_or_a_log(
-    service: PinningServer, done: Any, ended: Ended, caplog: pytest.LogCaptureFixture
+    service: PinningServer, done: Any, ended_here: Ended, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     service.answers = [tell_tale]
-    row = ended(pin(done()))
+    row = ended_here(pin(done()))
     assert row.error_code == "credentials"
     rows = [list(model._default_manager.values()) for model in (Pin, Attempt, Keep, Grab)]
     assert "jwt-5e2d" not in f"{rows}{caplog.text}"
