@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
+import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from tests.e2e.stack import Stack
@@ -15,13 +19,26 @@ WATCH = (
     "window.refused = []; addEventListener('securitypolicyviolation', "
     "event => refused.push(event.violatedDirective + ' ' + event.blockedURI))"
 )
-_cookies: dict[tuple[str, str], Any] = {}  # by base address and role
+
+
+class Oven(Protocol):
+    """A `Stack`, or a `tests.browser.web.Web`."""
+
+    base: str
+
+    def manage(self, *args: str) -> str: ...
+
+
+_cookies: WeakKeyDictionary[Oven, dict[str, Any]] = WeakKeyDictionary()  # what browsers keep, by role
 
 
 class Screens:
-    """`open` opens a live page in a browser of its own. At the end, no page may have complained or been refused."""
+    """`open` opens a live page in a browser of its own, `visit` any page.
 
-    def __init__(self, oven: Stack, browser: Browser) -> None:
+    At the end, no page may have complained or been refused.
+    """
+
+    def __init__(self, oven: Oven, browser: Browser) -> None:
         self.oven, self.browser = oven, browser
         self.contexts: list[BrowserContext] = []
         self.complaints: list[str] = []
@@ -40,15 +57,24 @@ class Screens:
 
     def open(self, path: str = "/", role: str = "", **options: Any) -> Page:
         """`role`: of the person: one of the groups, empty for whoever may do everything, `nobody` for anonymous."""
-        state = None if role == "nobody" else self.signed_in(role)
-        context = self.browser.new_context(storage_state=state, **options)
+        page = self.visit(path, role, **options)
+        expect(page.locator("#link")).to_have_attribute("data-state", "live")
+        return page
+
+    def visit(
+        self, path: str, role: str = "", before: Callable[[Page], None] = lambda page: None, **options: Any
+    ) -> Page:
+        """`before` is called with the page while it is still empty."""
+        context = self.browser.new_context(
+            storage_state=None if role == "nobody" else signed_in(self.oven, role), **options
+        )
         context.add_init_script(WATCH)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        before(page)
         page.goto(f"{self.oven.base}{path}")
-        expect(page.locator("#link")).to_have_attribute("data-state", "live")
         return page
 
     def _heard(self, line: ConsoleMessage) -> None:
@@ -56,16 +82,20 @@ class Screens:
         if line.type in ("error", "warning") and "/bundles/" not in line.location["url"]:
             self.complaints.append(line.text)
 
-    def signed_in(self, role: str) -> Any:
-        """Cookies of somebody of this role."""
-        key = (self.oven.base, role)
-        if key not in _cookies:
-            args = ["--user", f"a-{role}", "--role", role] if role else []
-            context = self.browser.new_context()
-            context.new_page().goto(self.oven.manage("signin", *args).strip().splitlines()[-1])
-            _cookies[key] = context.storage_state()
-            context.close()
-        return _cookies[key]
+
+def signed_in(oven: Oven, role: str = "") -> Any:
+    """What a browser keeps of somebody of this role who came by the one-time link."""
+    known = _cookies.setdefault(oven, {})
+    if role not in known:
+        args = ["--user", f"a-{role}", "--role", role] if role else []
+        link = oven.manage("signin", *args).strip().splitlines()[-1]
+        with httpx.Client() as client:
+            answer = client.get(link)
+            assert answer.status_code == 302, answer.text
+            kept = {"domain": urlsplit(link).hostname, "path": "/", "expires": -1, "sameSite": "Lax"}
+            made = [{"name": name, "value": value, **kept} for name, value in client.cookies.items()]
+        known[role] = {"cookies": made, "origins": []}
+    return known[role]
 
 
 def card(page: Page, section: str, name: str) -> Locator:
