@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
@@ -10,8 +9,6 @@ from weakref import WeakKeyDictionary
 
 import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
-
-from tests.e2e.stack import Stack
 
 SOON_MS = 20_000
 expect.set_options(timeout=15_000)  # the machine may be busy
@@ -106,18 +103,6 @@ def card(page: Page, section: str, name: str) -> Locator:
 def names(page: Page, section: str = "done") -> list[str]:
     found = page.locator(f"#{section}-list > li :is(h3, .name)")
     return found.all_inner_texts()
-
-
-def grabbed(oven: Stack, *pieces: str) -> None:
-    """Small stills of these pieces, made or failed."""
-    for done in [oven.later(f"/grab/png/64/64/{piece}", headers=oven.bearer) for piece in pieces]:
-        done.result()
-
-
-def in_django(oven: Stack, code: str) -> Any:
-    """Runs code in the service's own Python; what it assigns to `answer` comes back."""
-    said = oven.manage("shell", "-v", "0", "-c", f"import json\nanswer = None\n{code}\nprint(json.dumps(answer))")
-    return json.loads(said.strip().splitlines()[-1])
 
 
 def sideways(page: Page) -> int:
