@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from captures.engine.chromium import find_any_browser
 from tests.browser.web import Web, orm_in_browser_tests
-from tests.e2e.live_pages import Screens
+from tests.e2e.live_pages import Screens, Tabs
 
 HERE = Path(__file__).parent
 # A page whose answer went through `route.fulfill` counts as one of another network, which may not call this host.
@@ -49,8 +49,20 @@ def oven(_valkey: Any, django_db_blocker: Any, web_options: dict[str, Any]) -> I
         yield running
 
 
+@pytest.fixture(scope="module")
+def tabs(oven: Web) -> Iterator[Tabs]:
+    """Pages that a module's tests open one after another."""
+    found: Tabs = {}
+    yield found
+    for page in found.values():
+        page.context.close()
+
+
 @pytest.fixture
-def screens(oven: Web, chromium: Browser) -> Iterator[Screens]:
-    """Opens live pages; afterwards no script of theirs may have complained."""
-    with Screens(oven, chromium) as opener:
+def screens(oven: Web, chromium: Browser, tabs: Tabs) -> Iterator[Screens]:
+    """Opens live pages; afterwards no script of theirs may have complained.
+
+    Nothing moves on them by itself: drawing it costs more than all the rest of an open page.
+    """
+    with Screens(oven, chromium, tabs, reduced_motion="reduce") as opener:
         yield opener

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,28 +23,29 @@ POLICY = (
 )
 
 
-def guard(route: Route) -> None:
-    answer = route.fetch()
-    route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": POLICY})
+def guard(page: Page) -> None:
+    """Serve the live page with the policy."""
+
+    def answer(route: Route) -> None:
+        found = route.fetch()
+        route.fulfill(response=found, headers={**found.headers, "content-security-policy": POLICY})
+
+    page.route(re.compile(r"^http://[^/]+/$"), answer)
 
 
 @pytest.fixture
-def opened(oven: Web, screens: Screens) -> Callable[..., Page]:
-    """Opens live pages under the policy."""
+def opened(screens: Screens) -> Callable[..., Page]:
+    """Opens live pages of their own under the policy."""
 
     def open_page(before: Callable[[Page], None] = lambda page: None, **options: Any) -> Page:
-        def prepare(page: Page) -> None:
-            page.route(f"{oven.base}/", guard)
-            before(page)
-
-        return screens.open(before=prepare, **options)
+        return screens.open(before=lambda page: (guard(page), before(page))[0], fresh=True, **options)
 
     return open_page
 
 
 @pytest.fixture
-def page(opened: Callable[..., Page]) -> Page:
-    return opened()
+def page(screens: Screens) -> Page:
+    return screens.open(before=guard)
 
 
 def start(page: Page, piece: str, **fields: Any) -> None:
@@ -73,7 +75,7 @@ def film() -> bytes:
 
 
 def test_a_film_plays_as_a_film_and_only_when_clicked_by_who_wants_no_motion(opened: Callable[..., Page]) -> None:
-    page = opened(reduced_motion="reduce")
+    page = opened()
     start(page, "anim~film", width=64, height=64, duration=1, fps=10, format="mp4")
     finish(waiting("anim~film"), film())
     shown = card(page, "done", "anim~film")

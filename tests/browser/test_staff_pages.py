@@ -106,9 +106,8 @@ class Guarded:
         assert [text for text in self.complaints if not any(part in text for part in missing)] == []
 
     def leave(self) -> None:
-        """Back to an empty page in the first look, with nothing remembered."""
+        """Back to the first look, with nothing remembered. An empty page would end the process that shows pages."""
         self.page.evaluate("localStorage.clear()")  # the chosen theme
-        self.page.goto("about:blank")
         self.page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
         self.page.emulate_media(color_scheme="light", reduced_motion="reduce")
         self.complaints.clear()

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 SOON_MS = 20_000
 expect.set_options(timeout=15_000)  # the machine may be busy
@@ -29,24 +29,33 @@ class Oven(Protocol):
 _cookies: WeakKeyDictionary[Oven, dict[str, Any]] = WeakKeyDictionary()  # what browsers keep, by role
 
 
+Before = Callable[[Page], None]
+Tabs = dict[tuple[str, Before | None], Page]
+
+
 class Screens:
     """`open` opens a live page in a browser of its own, `visit` any page.
 
-    At the end, no page may have complained or been refused.
+    At the end, no page may have complained or been refused. With `tabs`, a page without options is opened in a tab
+    that an earlier test has left, if there is one: that takes half of the time. `options` are those of every context.
     """
 
-    def __init__(self, oven: Oven, browser: Browser) -> None:
-        self.oven, self.browser = oven, browser
-        self.contexts: list[BrowserContext] = []
+    def __init__(self, oven: Oven, browser: Browser, tabs: Tabs | None = None, **options: Any) -> None:
+        self.oven, self.browser, self.tabs, self.options = oven, browser, tabs, options
+        self.pages: list[Page] = []
         self.complaints: list[str] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        refused = [page.evaluate("window.refused") for context in self.contexts for page in context.pages]
-        for context in self.contexts:
-            context.close()
+        refused = [page.evaluate("window.refused") for page in self.pages]
+        kept = list((self.tabs or {}).values())
+        for page in self.pages:
+            if page in kept:
+                self._leave(page)
+            else:
+                page.context.close()
         if kind is None:
             # The browser itself reports answers that are refusals.
             assert [line for line in self.complaints if "status of 40" not in line] == []
@@ -58,21 +67,37 @@ class Screens:
         expect(page.locator("#link")).to_have_attribute("data-state", "live")
         return page
 
-    def visit(
-        self, path: str, role: str = "", before: Callable[[Page], None] = lambda page: None, **options: Any
-    ) -> Page:
-        """`before` is called with the page while it is still empty."""
-        context = self.browser.new_context(
-            storage_state=None if role == "nobody" else signed_in(self.oven, role), **options
-        )
+    def visit(self, path: str, role: str = "", before: Before | None = None, **options: Any) -> Page:
+        """`before` is called with the page while it is still empty. `fresh`: in no tab of an earlier test."""
+        fresh = options.pop("fresh", False) or bool(options)
+        tab = None if fresh or self.tabs is None else self.tabs.get((role, before))
+        if tab is None or tab in self.pages:
+            tab = self._new_page(role, options)
+            if before is not None:
+                before(tab)
+            if self.tabs is not None and not fresh:
+                self.tabs.setdefault((role, before), tab)
+        self.pages.append(tab)
+        tab.on("console", self._heard)
+        tab.on("pageerror", self._failed)
+        tab.goto(f"{self.oven.base}{path}")
+        return tab
+
+    def _new_page(self, role: str, options: dict[str, Any]) -> Page:
+        state = None if role == "nobody" else signed_in(self.oven, role)
+        context = self.browser.new_context(storage_state=state, **self.options, **options)
         context.add_init_script(WATCH)
-        self.contexts.append(context)
-        page = context.new_page()
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        before(page)
-        page.goto(f"{self.oven.base}{path}")
-        return page
+        return context.new_page()
+
+    def _leave(self, page: Page) -> None:
+        """Nothing of this test is there in the next one. An empty page would end the process that shows pages."""
+        page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        page.remove_listener("console", self._heard)
+        page.remove_listener("pageerror", self._failed)
+        page.mouse.move(0, 0)
+
+    def _failed(self, error: Exception) -> None:
+        self.complaints.append(str(error))
 
     def _heard(self, line: ConsoleMessage) -> None:
         """What a bundle says in its sandbox is its own business."""

@@ -21,7 +21,7 @@ SOON_MS = 60_000
 def opened(screens: Screens) -> Iterator[Callable[..., Page]]:
     """Opens pages; afterwards none of them may be wider than its screen."""
     yield screens.visit
-    assert [page.url for context in screens.contexts for page in context.pages if sideways(page) > 0] == []
+    assert [page.url for page in screens.pages if sideways(page) > 0] == []
 
 
 def shot(page: Page, name: str) -> Any:
