@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
-
-from tests.e2e.stack import Stack
+import httpx
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 SOON_MS = 20_000
 expect.set_options(timeout=15_000)  # the machine may be busy
@@ -15,24 +16,46 @@ WATCH = (
     "window.refused = []; addEventListener('securitypolicyviolation', "
     "event => refused.push(event.violatedDirective + ' ' + event.blockedURI))"
 )
-_cookies: dict[tuple[str, str], Any] = {}  # by base address and role
+
+
+class Oven(Protocol):
+    """A `Stack`, or a `tests.browser.web.Web`."""
+
+    base: str
+
+    def manage(self, *args: str) -> str: ...
+
+
+_cookies: WeakKeyDictionary[Oven, dict[str, Any]] = WeakKeyDictionary()  # what browsers keep, by role
+
+
+Before = Callable[[Page], None]
+Tabs = dict[tuple[str, Before | None], Page]
 
 
 class Screens:
-    """`open` opens a live page in a browser of its own. At the end, no page may have complained or been refused."""
+    """`open` opens a live page in a browser of its own, `visit` any page.
 
-    def __init__(self, oven: Stack, browser: Browser) -> None:
-        self.oven, self.browser = oven, browser
-        self.contexts: list[BrowserContext] = []
+    At the end, no page may have complained or been refused. With `tabs`, a page without options is opened in a tab
+    that an earlier test has left, if there is one: that takes half of the time. `options` are those of every context.
+    """
+
+    def __init__(self, oven: Oven, browser: Browser, tabs: Tabs | None = None, **options: Any) -> None:
+        self.oven, self.browser, self.tabs, self.options = oven, browser, tabs, options
+        self.pages: list[Page] = []
         self.complaints: list[str] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        refused = [page.evaluate("window.refused") for context in self.contexts for page in context.pages]
-        for context in self.contexts:
-            context.close()
+        refused = [page.evaluate("window.refused") for page in self.pages]
+        kept = list((self.tabs or {}).values())
+        for page in self.pages:
+            if page in kept:
+                self._leave(page)
+            else:
+                page.context.close()
         if kind is None:
             # The browser itself reports answers that are refusals.
             assert [line for line in self.complaints if "status of 40" not in line] == []
@@ -40,32 +63,61 @@ class Screens:
 
     def open(self, path: str = "/", role: str = "", **options: Any) -> Page:
         """`role`: of the person: one of the groups, empty for whoever may do everything, `nobody` for anonymous."""
-        state = None if role == "nobody" else self.signed_in(role)
-        context = self.browser.new_context(storage_state=state, **options)
-        context.add_init_script(WATCH)
-        self.contexts.append(context)
-        page = context.new_page()
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(f"{self.oven.base}{path}")
+        page = self.visit(path, role, **options)
         expect(page.locator("#link")).to_have_attribute("data-state", "live")
         return page
+
+    def visit(self, path: str, role: str = "", before: Before | None = None, **options: Any) -> Page:
+        """`before` is called with the page while it is still empty. `fresh`: in no tab of an earlier test."""
+        fresh = options.pop("fresh", False) or bool(options)
+        tab = None if fresh or self.tabs is None else self.tabs.get((role, before))
+        if tab is None or tab in self.pages:
+            tab = self._new_page(role, options)
+            if before is not None:
+                before(tab)
+            if self.tabs is not None and not fresh:
+                self.tabs.setdefault((role, before), tab)
+        self.pages.append(tab)
+        tab.on("console", self._heard)
+        tab.on("pageerror", self._failed)
+        tab.goto(f"{self.oven.base}{path}")
+        return tab
+
+    def _new_page(self, role: str, options: dict[str, Any]) -> Page:
+        state = None if role == "nobody" else signed_in(self.oven, role)
+        context = self.browser.new_context(storage_state=state, **self.options, **options)
+        context.add_init_script(WATCH)
+        return context.new_page()
+
+    def _leave(self, page: Page) -> None:
+        """Nothing of this test is there in the next one. An empty page would end the process that shows pages."""
+        page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        page.remove_listener("console", self._heard)
+        page.remove_listener("pageerror", self._failed)
+        page.mouse.move(0, 0)
+
+    def _failed(self, error: Exception) -> None:
+        self.complaints.append(str(error))
 
     def _heard(self, line: ConsoleMessage) -> None:
         """What a bundle says in its sandbox is its own business."""
         if line.type in ("error", "warning") and "/bundles/" not in line.location["url"]:
             self.complaints.append(line.text)
 
-    def signed_in(self, role: str) -> Any:
-        """Cookies of somebody of this role."""
-        key = (self.oven.base, role)
-        if key not in _cookies:
-            args = ["--user", f"a-{role}", "--role", role] if role else []
-            context = self.browser.new_context()
-            context.new_page().goto(self.oven.manage("signin", *args).strip().splitlines()[-1])
-            _cookies[key] = context.storage_state()
-            context.close()
-        return _cookies[key]
+
+def signed_in(oven: Oven, role: str = "") -> Any:
+    """What a browser keeps of somebody of this role who came by the one-time link."""
+    known = _cookies.setdefault(oven, {})
+    if role not in known:
+        args = ["--user", f"a-{role}", "--role", role] if role else []
+        link = oven.manage("signin", *args).strip().splitlines()[-1]
+        with httpx.Client() as client:
+            answer = client.get(link)
+            assert answer.status_code == 302, answer.text
+            kept = {"domain": urlsplit(link).hostname, "path": "/", "expires": -1, "sameSite": "Lax"}
+            made = [{"name": name, "value": value, **kept} for name, value in client.cookies.items()]
+        known[role] = {"cookies": made, "origins": []}
+    return known[role]
 
 
 def card(page: Page, section: str, name: str) -> Locator:
@@ -76,18 +128,6 @@ def card(page: Page, section: str, name: str) -> Locator:
 def names(page: Page, section: str = "done") -> list[str]:
     found = page.locator(f"#{section}-list > li :is(h3, .name)")
     return found.all_inner_texts()
-
-
-def grabbed(oven: Stack, *pieces: str) -> None:
-    """Small stills of these pieces, made or failed."""
-    for done in [oven.later(f"/grab/png/64/64/{piece}", headers=oven.bearer) for piece in pieces]:
-        done.result()
-
-
-def in_django(oven: Stack, code: str) -> Any:
-    """Runs code in the service's own Python; what it assigns to `answer` comes back."""
-    said = oven.manage("shell", "-v", "0", "-c", f"import json\nanswer = None\n{code}\nprint(json.dumps(answer))")
-    return json.loads(said.strip().splitlines()[-1])
 
 
 def sideways(page: Page) -> int:

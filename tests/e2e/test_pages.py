@@ -8,53 +8,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from captures.engine.chromium import find_any_browser
 from tests.e2e.held_site import HeldSite
+from tests.e2e.live_pages import Screens, sideways
 from tests.e2e.stack import Stack
 
 SOON_MS = 60_000
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=find_any_browser() or None, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@pytest.fixture(scope="module")
-def signed_in(oven: Stack, browser: Browser) -> Any:
-    context = browser.new_context()
-    context.new_page().goto(oven.manage("signin").strip().splitlines()[-1])
-    state = context.storage_state()
-    context.close()
-    return state
-
-
 @pytest.fixture
-def opened(oven: Stack, browser: Browser, signed_in: Any) -> Iterator[Callable[..., Page]]:
-    """Opens pages; afterwards none of them may have complained or be wider than its screen."""
-    complaints: list[str] = []
-    contexts = []
-
-    def open_page(path: str, staff: bool = True, **options: Any) -> Page:
-        context = browser.new_context(storage_state=signed_in if staff else None, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{oven.base}{path}")
-        return page
-
-    yield open_page
-    for context in contexts:
-        for page in context.pages:
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        context.close()
-    assert complaints == []
+def opened(screens: Screens) -> Iterator[Callable[..., Page]]:
+    """Opens pages; afterwards none of them may be wider than its screen."""
+    yield screens.visit
+    assert [page.url for page in screens.pages if sideways(page) > 0] == []
 
 
 def shot(page: Page, name: str) -> Any:
@@ -64,7 +31,7 @@ def shot(page: Page, name: str) -> Any:
 def test_a_visitor_has_all_captured_and_sees_one_that_fails(
     opened: Callable[..., Page], oven: Stack, site: HeldSite
 ) -> None:
-    page = opened("/app-screenshots?piece=anim~page", staff=False, viewport={"width": 390, "height": 844})
+    page = opened("/app-screenshots?piece=anim~page", role="nobody", viewport={"width": 390, "height": 844})
     expect(page.locator(".shot-card[data-state=missing]")).to_have_count(6)
     expect(page.locator(".again")).to_have_count(0)
     with site.answering("anim~page", 503):

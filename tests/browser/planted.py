@@ -1,12 +1,7 @@
-"""Rows for the staff pages: a hostile one of every kind, with markup in every text, and grabs in every state.
-
-`manage.py shell -c "from tests.e2e.planted import plant; plant()"` in the database of a running Oven; it prints the
-key of the hostile row of every model, as JSON.
-"""
+"""Rows for the staff pages: a hostile one of every kind, with markup in every text, and grabs in every state."""
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +14,6 @@ HOSTILE = "<img src=x onerror=window.pwned=1>\"'><script>window.pwned=2</script>
 PLAIN = {"public_id", "state", "lane", "format", "reason", "store", "mime", "site", "error_code", "password", "hint"}
 FACTS = ("title", "answer", "url", "mode", "ready", "frames")
 LISTS = ("page_errors", "console_errors", "failed_requests", "notes")
-planted: dict[str, int] = {}
 STATES = ("queued", "retrying", "running", "cancelling", "complete", "failed", "cancelled")
 
 
@@ -34,11 +28,11 @@ def hostile(model: type[models.Model], **fields: Any) -> Any:
             fields[field.name] = 7
     row = model(**fields)
     row.save()
-    planted.setdefault(model._meta.label_lower, row.pk)
     return row
 
 
-def plant() -> None:
+def plant() -> dict[str, int]:
+    """Return the key of the hostile row of every model that has one."""
     from allauth.mfa.models import Authenticator
     from allauth.socialaccount.models import SocialAccount
 
@@ -50,7 +44,7 @@ def plant() -> None:
     from oven_site.live import events, publisher
 
     now = timezone.now()
-    user = get_user_model().objects.order_by("pk").first()
+    user, _ = get_user_model().objects.get_or_create(username="staff", is_staff=True, is_superuser=True)
     ran = {"created_at": now, "started_at": now - timedelta(seconds=3), "ended_at": now, "requested_by": user}
     failed = {"state": "failed", "error_code": "timeout", "attempt": 1, "spec": {"piece": HOSTILE}, **ran}
     artifact = hostile(Artifact, mime="image/webp", width=64, height=64, frames=2)
@@ -63,28 +57,27 @@ def plant() -> None:
     bundle = hostile(
         Bundle, public_id="u-hostile", core=core, warnings=[HOSTILE], messages=[HOSTILE], spans=SPANS, **failed
     )
-    for job in (grab, core, bake, delivery, bundle):
-        _attempt(job)
-    hostile(FrozenPiece, reason="staff", grab=grab)
-    hostile(IncomingTape)
-    hostile(ApiToken, scopes=["grab"], created_by=user)
+    rows = [artifact, grab, core, bake, delivery, bundle]
+    rows += [_attempt(job) for job in (grab, core, bake, delivery, bundle)]
+    rows += [hostile(FrozenPiece, reason="staff", grab=grab), hostile(IncomingTape)]
+    rows.append(hostile(ApiToken, scopes=["grab"], created_by=user))
     Group.objects.get_or_create(name=HOSTILE)
-    hostile(Authenticator, user=user, type="webauthn", data={"name": HOSTILE})
-    hostile(SocialAccount, user=user, extra_data={"name": HOSTILE})
+    rows.append(hostile(Authenticator, user=user, type="webauthn", data={"name": HOSTILE}))
+    rows.append(hostile(SocialAccount, user=user, extra_data={"name": HOSTILE}))
     for number, state in enumerate(STATES):
         _grab(Grab, state, f"orbit~{number}", artifact if state == "complete" else None, now)
     events.log("error", f"{HOSTILE} failed")
     publisher.flush()
-    print(json.dumps(planted))
+    return {row._meta.label_lower: row.pk for row in reversed(rows)}  # the first of each
 
 
 SPANS = {"queue": 120, "open": 300, "ready": 500, "capture": 1500, "encode": 200, HOSTILE: 10}
 
 
-def _attempt(job: Any) -> None:
+def _attempt(job: Any) -> Any:
     from oven_site.jobs.models import Attempt
 
-    hostile(
+    return hostile(
         Attempt,
         kind=job.kind,
         job_pk=job.pk,

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.e2e.stack import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = Path(os.environ.get("SHOTS_DIR") or ROOT / "var" / "test-artifacts" / "screens")
 # The admin's theme looks at the system's only once.
 ADMIN_THEME = "theme => { if (window.Alpine) Alpine.$data(document.documentElement).adminTheme = theme }"

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.live_pages import SOON_MS, Screens, card, grabbed, names
-from tests.e2e.stack import Stack
+from captures.models import Grab
+from oven_site.jobs import lifecycle
+from tests.browser.jobs import done, fail, failed, queued, running, waiting
+from tests.browser.web import Web
+from tests.e2e.live_pages import SOON_MS, Screens, card, names
 
 GOOD = ("anim~found1", "anim~found2")
 BAD = ("absent-f1", "absent-f2", "absent-f3")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def jobs(oven: Stack) -> Iterator[None]:
-    grabbed(oven, *GOOD, *BAD)
-    yield
-    assert oven.post("/grab-clear").status_code == 200
+def jobs(oven: Web) -> None:
+    done(*GOOD)
+    failed(*BAD)
 
 
 def pick(page: Page, action: str) -> None:
@@ -48,15 +49,15 @@ def test_a_filter_lives_in_the_address(screens: Screens) -> None:
     expect(card(page, "done", GOOD[0])).to_be_visible()
 
 
-def test_what_ends_later_is_looked_at_too(oven: Stack, screens: Screens) -> None:
+def test_what_ends_later_is_looked_at_too(oven: Web, screens: Screens) -> None:
     page = screens.open("/?piece=anim~later")
     expect(page.locator("#done-empty")).to_be_visible()
-    grabbed(oven, "anim~later", "anim~other")
+    done("anim~later", "anim~other")
     expect(card(page, "done", "anim~later")).to_be_visible()
     assert names(page) == ["anim~later"]
 
 
-def test_all_that_is_found_is_requeued_and_taken_back(oven: Stack, screens: Screens) -> None:
+def test_all_that_is_found_is_requeued_and_taken_back(oven: Web, screens: Screens) -> None:
     page, other = screens.open("/?piece=absent-f&state=failed"), screens.open()
     before = oven.rows("select count(*) as n from captures_grab")[0]["n"]
     pick(page, "Requeue what has ended")
@@ -85,7 +86,7 @@ def test_a_bulk_action_that_is_not_confirmed_is_none(screens: Screens) -> None:
     expect(page.locator("#bulks li")).to_have_count(0)
 
 
-def test_keys_go_from_job_to_job_and_select(oven: Stack, screens: Screens) -> None:
+def test_keys_go_from_job_to_job_and_select(oven: Web, screens: Screens) -> None:
     page = screens.open("/?piece=absent-f")
     expect(page.locator("#done-list > li")).to_have_count(3)
     page.keyboard.press("j")
@@ -107,34 +108,43 @@ def test_keys_go_from_job_to_job_and_select(oven: Stack, screens: Screens) -> No
     expect(page.locator("#q-piece")).to_have_value("xR")
 
 
-def test_one_job_is_requeued_and_cancelled_by_keys(oven: Stack, screens: Screens) -> None:
+def cancelled_by_key(page: Page, grabs: list[Grab]) -> int:
+    """Press the key on the focused job, then be the worker that stops it; return the job's key."""
+    with page.expect_response(re.compile("/live/job/.*/cancel")):
+        page.keyboard.press("c")
+    (grab,) = Grab.objects.filter(pk__in=[grab.pk for grab in grabs], state="cancelling")
+    lifecycle.confirm_cancelled(grab)
+    return grab.pk
+
+
+def test_one_job_is_requeued_and_cancelled_by_keys(oven: Web, screens: Screens) -> None:
     page = screens.open("/?piece=absent-f1")
     page.keyboard.press("j")
     with page.expect_response(re.compile("/live/job/.*/again")):
         page.keyboard.press("R")
+    fail(waiting("absent-f1"))
     expect(page.locator("#done-list > li")).to_have_count(2, timeout=SOON_MS)
     page.click("#filter-clear")
-    for number in range(2):
-        oven.later(f"/grab/webp/400/400/anim~stop{number}?duration=30000&fps=20", headers=oven.bearer)
+    grabs = [running(f"anim~stop{number}") for number in range(2)]
     expect(page.locator("#now-list > li")).to_have_count(2, timeout=SOON_MS)
     page.locator("#now-title").focus()
     page.keyboard.press("j")
-    page.keyboard.press("c")
+    stopped = cancelled_by_key(page, grabs)
     left = page.locator("#now-list > li")
     expect(left).to_have_count(1, timeout=SOON_MS)
     expect(left).to_be_focused()  # it stands where the cancelled one stood
-    page.keyboard.press("c")
+    assert cancelled_by_key(page, grabs) != stopped
     for number in range(2):
         expect(card(page, "done", f"anim~stop{number}")).to_have_attribute("data-state", "cancelled", timeout=SOON_MS)
 
 
-def test_the_queue_is_put_in_another_order(oven: Stack, screens: Screens) -> None:
+def test_the_queue_is_put_in_another_order(oven: Web, screens: Screens) -> None:
     page = screens.open()
     for number in range(2):
-        oven.later(f"/grab/webp/400/400/anim~hold{number}?duration=30000&fps=20", headers=oven.bearer)
+        running(f"anim~hold{number}")
     expect(page.locator("#now-list > li")).to_have_count(2, timeout=SOON_MS)
     for number in range(3):
-        oven.later(f"/grab/png/64/64/anim~order{number}", headers=oven.bearer)
+        queued(f"anim~order{number}")
         expect(card(page, "next", f"anim~order{number}")).to_be_visible()
     card(page, "next", "anim~order2").get_by_role("button", name="To the front").click()
     expect(page.locator("#next-list .name")).to_have_text(["anim~order2", "anim~order0", "anim~order1"])
