@@ -7,6 +7,7 @@ It has the interface of `tests.e2e.stack.Stack`, as far as pages need it. What a
 from __future__ import annotations
 
 import asyncio
+import importlib
 import io
 import itertools
 import logging
@@ -57,6 +58,7 @@ class Web:
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
 
     def __enter__(self) -> Self:
+        importlib.import_module("oven_site.asgi")  # configures logging, which takes handlers away
         self._settings = override_settings(**self.settings)
         self._settings.enable()
         self._before = settings.DATABASES["default"]["NAME"]
@@ -83,6 +85,7 @@ class Web:
         _use_database(self._before)
         self._settings.disable()
         known, log = {*self.secrets, *sessions}, self.log.getvalue()
+        assert log or not sessions, "nothing is logged: signing in should have been"
         assert [secret[:6] for secret in known if secret in log] == [], "secrets in the log"
 
     def _serve(self) -> None:
