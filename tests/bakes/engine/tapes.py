@@ -41,8 +41,10 @@ def wav(path: Path, seconds: float, rate: int = 48_000, channels: int = 2) -> Pa
         file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(rate)
-        tone = (int(9000 * math.sin(index / 20)) for index in range(round(seconds * rate)))
-        file.writeframes(b"".join(struct.pack("<h", value) * channels for value in tone))
+        samples = round(seconds * rate)
+        tone = (int(9000 * math.sin(index / 20)) for index in range(min(rate, samples)))
+        second = b"".join(struct.pack("<h", value) * channels for value in tone)
+        file.writeframes((second * math.ceil(seconds))[: samples * 2 * channels])
     return path
 
 

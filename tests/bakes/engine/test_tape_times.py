@@ -16,6 +16,7 @@ from bakes.engine.spec import BakeResult
 from bakes.engine.sync import synchronize
 from bakes.engine.timing import Timing, parse_timing, ticks
 from tests.bakes.engine.tapes import duration_ms, frame_times_ms, listed, png, probe, tape, wav
+from tests.harness.sizes import sampled
 
 Bake = Callable[..., BakeResult]
 UNEVEN = [random.Random(7).uniform(5, 200) for _ in range(60)]
@@ -31,7 +32,7 @@ def assert_shown_at(video: Path, durations: list[float]) -> None:
     assert duration_ms(video) == pytest.approx(sum(durations), abs=0.01)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", sampled(list(range(6)), [0, 1, 2], "the gate has three of the random tapes"))
 def test_each_frame_is_shown_for_its_own_duration_and_so_is_the_last(seed: int, baked: Bake, tmp_path: Path) -> None:
     dice = random.Random(seed)
     durations = [
@@ -79,7 +80,9 @@ def test_one_frame_is_a_video_of_its_duration(baked: Bake, tmp_path: Path) -> No
     assert result.frames == 1 and result.thumbnail is not None
 
 
-@pytest.mark.parametrize("off", [-0.049, -0.01, 0.03, 0.049])
+@pytest.mark.parametrize(
+    "off", sampled([-0.049, -0.01, 0.03, 0.049], [-0.049, 0.03], "the gate has one on each side")
+)
 def test_picture_is_scaled_to_a_sound_that_differs_by_under_five_percent(
     off: float, baked: Bake, tmp_path: Path
 ) -> None:
