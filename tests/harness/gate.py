@@ -75,7 +75,7 @@ class Phase:
         process = subprocess.Popen(
             self.command,
             cwd=ROOT,
-            env={**os.environ, "OVEN_TEST_RESULTS": str(results)},
+            env={**os.environ, "TEST_RESULTS": str(results)},
             stdout=subprocess.PIPE if quiet else None,
             stderr=subprocess.STDOUT if quiet else None,
             text=True,

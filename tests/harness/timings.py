@@ -1,6 +1,6 @@
 """Pytest plugin: record how long every test takes, and write it to a JSON file when the run ends.
 
-The file is `$OVEN_TEST_RESULTS`, or `var/test-artifacts/results/pytest.json`. `bin/test` sets one for each of its phases
+The file is `$TEST_RESULTS`, or `var/test-artifacts/results/pytest.json`. `bin/test` sets one for each of its phases
 and prints tables made from them.
 """
 
@@ -31,7 +31,7 @@ class Timings:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.results = Path(os.environ.get("OVEN_TEST_RESULTS") or DEFAULT_RESULTS)
+        self.results = Path(os.environ.get("TEST_RESULTS") or DEFAULT_RESULTS)
         self.started = time.time()
         self.tests: dict[str, dict[str, Any]] = {}
         self.deselected = 0

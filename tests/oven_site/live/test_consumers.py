@@ -259,7 +259,7 @@ async def test_a_user_is_looked_up_once_for_all_sockets(people: Any, valkey: Any
             rights.forget()
             events.log("info", "to all")
             for reader in readers:
-                await reader.receive_json_from(5)
+                assert typed(await messages(reader, until=typed))
         assert looked.call_count == 1
 
 
