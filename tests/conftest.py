@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import socketserver
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -44,6 +46,20 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
             source.backup(database.connection)
 
         patch.setattr(TransactionTestCase, "_fixture_teardown", restore)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers_expect_disconnects() -> Iterator[None]:
+    """Print no traceback when a client of a test's own HTTP server goes away: many tests are about that."""
+    report = socketserver.BaseServer.handle_error
+
+    def handle_error(server: socketserver.BaseServer, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            report(server, request, client_address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socketserver.BaseServer, "handle_error", handle_error)
         yield
 
 

@@ -31,7 +31,7 @@ def extensible(data_bytes: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "recorded",
+    ("rate", "channels"),
     sampled(
         list(itertools.product([8_000, 22_050, 44_100, 48_000, 96_000], [1, 2])),
         [(8_000, 1), (22_050, 2), (44_100, 1), (48_000, 2), (96_000, 1)],
@@ -39,9 +39,8 @@ def extensible(data_bytes: int) -> bytes:
     ),
 )
 def test_sound_of_every_common_rate_is_aac_as_long_as_the_wav(
-    recorded: tuple[int, int], baked: Bake, tmp_path: Path
+    rate: int, channels: int, baked: Bake, tmp_path: Path
 ) -> None:
-    rate, channels = recorded
     sound = wav(tmp_path / "a.wav", 1.0, rate, channels)
     result = baked(tape(tmp_path / "tape.zip", [png(i) for i in range(10)], listed(SECOND), sound))
 
