@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,16 +12,8 @@ from captures.engine.chromium import find_any_browser
 from tests.browser.web import Web, orm_in_browser_tests
 from tests.e2e.live_pages import Screens, Tabs
 
-HERE = Path(__file__).parent
 # A page whose answer went through `route.fulfill` counts as one of another network, which may not call this host.
 SAME_NETWORK = "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs all of these: they share a browser."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="package")

@@ -59,6 +59,7 @@ def _copy(source: Path, target: Path, names: Sequence[str] = DATA) -> None:
 def prepared() -> Path:
     """Return the directory that the copies come from: one for each state of the code, on this machine."""
     digest = hashlib.sha256(bytes(ROOT))  # the runtime's fingerprint has the paths of its files
+    digest.update(Path(__file__).read_bytes())
     for path in sorted(path for folder in CODE for path in (ROOT / folder).rglob("*") if _is_source(path)):
         digest.update(path.read_bytes())
     place = Path(tempfile.gettempdir()) / f"oven-test-prepared-{os.getuid()}"

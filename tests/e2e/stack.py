@@ -73,6 +73,7 @@ class Stack:
         self.threads = ThreadPoolExecutor(40)
         self.process: subprocess.Popen[bytes] | None = None
         self.token = ""
+        self.session: httpx.Cookies | None = None  # of the member of staff that `staff` signs in once
         self.secrets = {value for name, value in self.env.items() if SECRET_SETTING.search(name) and len(value) > 7}
 
     def __enter__(self) -> Self:
@@ -173,10 +174,12 @@ class Stack:
 
     def staff(self) -> httpx.Client:
         """A signed-in browser of a member of staff: session cookie and CSRF header."""
-        client = httpx.Client(base_url=self.base, timeout=60, follow_redirects=True)
-        link = self.manage("signin").strip().splitlines()[-1]
-        assert client.get(link).status_code == 200
-        self.secrets.add(client.cookies["sessionid"])
+        client = httpx.Client(base_url=self.base, timeout=60, follow_redirects=True, cookies=self.session)
+        if self.session is None:
+            link = self.manage("signin").strip().splitlines()[-1]
+            assert client.get(link).status_code == 200
+            self.session = client.cookies
+            self.secrets.add(client.cookies["sessionid"])
         client.headers["X-CSRFToken"] = client.cookies["csrftoken"]
         return client
 

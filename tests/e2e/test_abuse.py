@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.bounds import Peak, next_is_good
 from tests.e2e.held_site import HeldSite
 from tests.e2e.stack import Stack
+from tests.harness.sizes import sampled
 
 PAGE_MB = 300
 REQUESTS = 300
@@ -41,7 +42,9 @@ def stack(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
-@pytest.mark.parametrize("piece", GREEDY)
+@pytest.mark.parametrize(
+    "piece", sampled(list(GREEDY), ["bad-hog", "bad-textures", "bad-bomb"], "the gate has heap, GPU and image memory")
+)
 def test_a_greedy_piece_is_ended_and_the_next_is_good(stack: Stack, piece: str) -> None:
     workers = {process.pid for process in stack.children("capture_worker")}
     with Peak(stack) as peak:

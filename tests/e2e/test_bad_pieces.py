@@ -39,7 +39,7 @@ OUTCOMES: dict[str, set[str]] = {
     "bad-drop": {"unreachable"},
     "loop": {"hung"},
 }
-ALIKE = {"bad-loop-later", "bad-hog", "bad-stuck", "bad-pingpong", "bad-print", "bad-500", "loop"}
+ALIKE = {"bad-loop-later", "bad-hog", "bad-stuck", "bad-pingpong", "bad-print", "bad-500", "bad-slow-body", "loop"}
 
 
 @pytest.fixture(scope="module")

@@ -230,7 +230,7 @@ def test_a_worker_of_bakes_that_is_killed_is_replaced(
 def test_a_stop_hands_the_bake_back_and_it_costs_no_attempt(
     bakery: Stack, callers: Site, bucket: Bucket, tmp_path: Path
 ) -> None:
-    write_tape(tmp_path / "long.zip", frames=1500, size=(200, 200))
+    write_tape(tmp_path / "long.zip", frames=900, size=(160, 160))
     start(bakery, callers, "handed", (tmp_path / "long.zip").read_bytes())
     bakery.until(lambda: _frames(bakery, "handed") > 20, 30, 0.02)
     started = time.monotonic()

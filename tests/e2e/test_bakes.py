@@ -172,8 +172,8 @@ def test_the_newest_of_a_tape_wins(bakery: Stack, callers: Site, tape: bytes, tm
     assert states == ["cancelled", "complete"]
 
 
-def test_twenty_at_once_are_all_baked_two_at_a_time(bakery: Stack, callers: Site, tape: bytes) -> None:
-    codes = [f"many{number}" for number in range(20)]
+def test_many_at_once_are_all_baked_two_at_a_time(bakery: Stack, callers: Site, tape: bytes, full_size: bool) -> None:
+    codes = [f"many{number}" for number in range(20 if full_size else 6)]
     times = []
     for code in codes:
         started = time.monotonic()
@@ -189,7 +189,7 @@ def test_twenty_at_once_are_all_baked_two_at_a_time(bakery: Stack, callers: Site
     bakery.until(done, 120)
     assert most == 2
     assert {row(bakery, code)["state"] for code in codes} == {"complete"}
-    print(f"POST /bake: p95 {sorted(times)[18] * 1000:.0f} ms")
+    print(f"POST /bake: p95 {sorted(times)[len(times) * 9 // 10] * 1000:.0f} ms")
 
 
 def test_a_running_bake_can_be_cancelled(bakery: Stack, callers: Site, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_the_video_plays_on_the_admin_page(bakery: Stack, callers: Site, tape: b
 def test_the_live_page_shows_a_bake_from_its_announcement_to_its_video(
     bakery: Stack, callers: Site, tmp_path: Path
 ) -> None:
-    write_tape(tmp_path / "long.zip", frames=900, size=(160, 160))
+    write_tape(tmp_path / "long.zip", frames=600, size=(160, 160))
     link = bakery.manage("signin").strip().splitlines()[-1]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_headless_shell() or None, chromium_sandbox=False)
@@ -243,7 +243,7 @@ def test_the_live_page_shows_a_bake_from_its_announcement_to_its_video(
         running = page.locator("#now-list > li", has_text="shown")
         expect(running.locator("img")).to_have_attribute("src", re.compile("^data:image/jpeg"), timeout=20_000)
         expect(running).to_contain_text("Making the video")
-        expect(running).to_contain_text(re.compile(r"frame [\d,]+ of 900, \d+ s left"))
+        expect(running).to_contain_text(re.compile(r"frame [\d,]+ of 600, \d+ s left"))
         done = page.locator("#done-list > li", has_text="shown")
         expect(done).to_contain_text("480×480", timeout=60_000)
         expect(page.locator("#next-incoming")).to_be_hidden()

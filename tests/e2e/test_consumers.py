@@ -351,7 +351,7 @@ def test_every_caller_has_a_name_of_its_own() -> None:
     assert len({row.caller for row in ROWS}) == len(ROWS)
 
 
-ALIKE = ("keep-prepare-background", "keeps command line", "news", "stats page", "frame page")
+ALIKE = ("keep-prepare-background", "keeps command line", "news", "stats page", "frame page", "login page")
 
 
 @pytest.mark.parametrize(

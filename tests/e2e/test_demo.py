@@ -82,7 +82,7 @@ def test_it_goes_on_until_it_is_stopped_and_stops_cleanly(theatre: Stack, tmp_pa
     with (tmp_path / "out").open("w+") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out)
         try:
-            theatre.until(lambda: (tmp_path / "out").read_text().count("\n  ") >= 5, 60)
+            theatre.until(lambda: (tmp_path / "out").read_text().count("\n  ") >= 3, 60)
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
         finally:

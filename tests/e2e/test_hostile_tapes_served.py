@@ -29,9 +29,21 @@ def bakery(site: HeldSite, callers: Site, tmp_path_factory: pytest.TempPathFacto
         yield stack
 
 
-def test_every_hostile_tape_ends_failed_and_the_site_hears_why(bakery: Stack, callers: Site, tmp_path: Path) -> None:
+def one_of_each_code() -> set[str]:
+    """Return the names of the first hostile tapes of all codes: the engine's own tests have every tape."""
+    return {
+        name for code, name in {hostile.code: name for name, hostile in reversed(HOSTILE.items())}.items() if code
+    }
+
+
+def test_every_hostile_tape_ends_failed_and_the_site_hears_why(
+    bakery: Stack, callers: Site, tmp_path: Path, full_size: bool
+) -> None:
     wanted = {}
+    chosen = set(HOSTILE) if full_size else one_of_each_code()
     for name, hostile in HOSTILE.items():
+        if name not in chosen:
+            continue
         hostile.build(tmp_path / "tape.zip")
         if (tmp_path / "tape.zip").stat().st_size > LARGEST_MB << 20:
             continue
@@ -40,7 +52,7 @@ def test_every_hostile_tape_ends_failed_and_the_site_hears_why(bakery: Stack, ca
         callers.pages[f"/tapes/{code}.zip"] = (tmp_path / "tape.zip").read_bytes()
         answer = bakery.http.post("/bake", json=callers.wish(code, f"/tapes/{code}.zip"))
         assert answer.status_code == 200
-    assert len(wanted) > 60
+    assert len(wanted) > (60 if full_size else 15)
     heard = _told(bakery, callers, set(wanted))
     rows = {row["code"]: row for row in bakery.rows("select * from bakes_bake")}
     assert {code: rows[code]["error_code"] for code in wanted} == wanted

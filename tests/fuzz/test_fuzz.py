@@ -36,6 +36,7 @@ def test_requests_that_are_nearly_right_are_answered_in_time_without_a_traceback
     assert {"200", "302", "400", "403", "404"} <= set(found.statuses)
 
 
+@pytest.mark.exhaustive("generated from the schema; the cases above ask every route that is documented, nearly right")
 def test_no_documented_route_has_a_server_error(unfed: Stack) -> None:
     found = examine(unfed, EXAMPLES)
     print(found)
