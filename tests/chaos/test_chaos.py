@@ -92,7 +92,7 @@ def test_the_table_shows_every_round(broken: tuple[int, dict[str, Any], str]) ->
 
 @pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing() or "-")
 def test_a_postgresql_that_is_restarted_loses_nothing(tmp_path: Path) -> None:
-    size = ["--rounds=1", "--strike-s=5", "--clients=2", "--workers=1", "--bakes=1"]
+    size = ["--rounds=1", "--strike-s=8", "--clients=2", "--workers=1", "--bakes=1"]
     code, found, printed = chaos(tmp_path, "--postgres", "--faults=restart", *size)
     assert code == 0, printed
     [round_] = found["rounds"]
