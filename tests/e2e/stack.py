@@ -22,15 +22,23 @@ import psutil
 import redis
 from PIL import Image
 
-from tests.e2e.prepared import fill
+from tests.e2e.prepared import DATABASE, fill
+from tests.harness.covered import note
 
 ROOT = Path(__file__).resolve().parents[2]
 THROTTLES = ("CAPTURES", "BUNDLES", "WRITES", "TOKEN_CAPTURES", "TOKEN_BUNDLES", "TOKEN_WRITES", "SIGN_INS")
 SECRET_SETTING = re.compile(r"^(OVEN|ART|BLOBS|SECRET)_.*(SECRET|KEYS?|JWT|TOKEN)$")
 HANDED_OUT = re.compile(r"oven_[\w-]{40}|(?<=sesame=)[\w-]+|(?<=sig=)[\w-]+")
 KINDS = ("capture", "bake", "bundle")
+JOBS = ("captures_grab", "bakes_bake", "bundles_bundle", "bundles_corebuild", "jobs_attempt")
 # Timers that production keeps slower to spare the machine. What a test waits for passes sooner with these.
-FAST = {"OVEN_SWEEP_S": "1", "OVEN_HEARTBEAT_S": "1", "OVEN_STALE_S": "8", "OVEN_UNDO_S": "5"}
+FAST = {
+    "OVEN_SWEEP_S": "1",
+    "OVEN_HEARTBEAT_S": "1",
+    "OVEN_STALE_S": "8",
+    "OVEN_UNDO_S": "5",
+    "OVEN_LOOK_AFTER_S": "2",
+}
 UNTHROTTLED = {f"OVEN_THROTTLE_{name}": "off" for name in THROTTLES}  # all requests are from one address
 
 
@@ -88,6 +96,8 @@ class Stack:
             self.token = fill(self.data, packed="OVEN_BUNDLE_SOURCE" not in self.env)
         command = [sys.executable, "-m", "oven_site.supervisor", "--port", str(self.port)]
         command += ["--data", str(self.data), "--workers", str(self.workers), "--roles", ",".join(self.roles)]
+        for name in (*(f"{kind}_worker" for kind in self.kinds), "light_worker", "scheduler"):
+            note("command", name)
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
         try:
@@ -104,7 +114,14 @@ class Stack:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(30)
             self.process = None
+            self._note_error_codes()
         self.check_log()
+
+    def _note_error_codes(self) -> None:
+        if (self.data / DATABASE).exists():
+            for table in JOBS:
+                for row in self.rows(f"select distinct error_code from {table} where error_code <> ''"):
+                    note("error code", row["error_code"])
 
     def check_log(self) -> None:
         """Fails when a secret that was handed out, or a session, stands in the log."""
@@ -114,7 +131,7 @@ class Stack:
 
     def _kept_secrets(self) -> list[str]:
         """What the data directory holds: the signing key, and the names of sessions."""
-        if not (self.data / "oven.sqlite3").exists():
+        if not (self.data / DATABASE).exists():
             return []
         found = [row["session_key"] for row in self.rows("select session_key from django_session")]
         key = self.data / "secret_key"
@@ -197,7 +214,7 @@ class Stack:
 
     def rows(self, sql: str, *args: Any) -> list[dict[str, Any]]:
         """Reads the database behind the service's back."""
-        connection = sqlite3.connect(f"file:{self.data / 'oven.sqlite3'}?mode=ro", uri=True, timeout=10)
+        connection = sqlite3.connect(f"file:{self.data / DATABASE}?mode=ro", uri=True, timeout=10)
         connection.row_factory = sqlite3.Row
         try:
             return [dict(row) for row in connection.execute(sql, args)]

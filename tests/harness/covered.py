@@ -58,24 +58,26 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _watch_product() -> None:
     import subprocess
 
-    from django.core import management
     from django.core.handlers.base import BaseHandler
+    from django.core.management.base import BaseCommand
     from django.test import AsyncClient, Client
 
     from bakes.engine.errors import BakeError
     from bundles.engine.errors import BundleError
     from captures.engine.errors import CaptureError
     from oven_site.access.models import ApiToken
+    from oven_site.artifacts.ipfs.backends import PinError
+    from oven_site.egress.client import FetchError
     from oven_site.jobs import lifecycle
 
     _watch(BaseHandler, "resolve_request", lambda args, match: _note_request(args[1].method, match.route))
     _watch(lifecycle, "fail", lambda args, _: note("error code", str(args[1])))
-    _watch(management, "call_command", lambda args, _: note("command", str(args[0])))
+    _watch(BaseCommand, "execute", lambda args, _: note("command", type(args[0]).__module__.rpartition(".")[2]))
     _watch(subprocess.Popen, "__init__", lambda args, _: _note_process(args[1] if len(args) > 1 else ()))
     _watch(ApiToken, "renew", lambda args, _: [note("role", f"token: {scope}") for scope in args[0].scopes])
     for client, name in ((Client, "force_login"), (AsyncClient, "aforce_login")):
         _watch(client, name, lambda args, _: note("role", _role(args[1])))
-    for error in (BakeError, BundleError, CaptureError):
+    for error in (BakeError, BundleError, CaptureError, FetchError, PinError):
         _watch(error, "__init__", lambda args, _: note("error code", str(args[1])))
 
 

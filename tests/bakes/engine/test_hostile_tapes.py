@@ -16,6 +16,7 @@ from bakes.engine.spec import BakeSpec
 from tests.bakes.engine.corpus import HOSTILE
 from tests.bakes.engine.lying_zip import text_bomb
 from tests.bakes.engine.tapes import encoded, in_child, listed, picture, png, tape, wav
+from tests.harness.covered import note
 
 MOST_MEMORY_MB = 64
 MOST_SECONDS = 5.0
@@ -32,6 +33,7 @@ def refused(path: Path, scratch: Path) -> BakeError:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_tape_is_refused_with_its_code_and_a_sentence(name: str, tmp_path: Path) -> None:
     hostile = HOSTILE[name]
+    note("error code", str(hostile.code))  # the error is made in a fork
     path, scratch = tmp_path / "tape.zip", tmp_path / "scratch"
     scratch.mkdir()
     hostile.build(path)

@@ -276,6 +276,13 @@ def test_without_credentials_nothing_is_tried(settings: Any) -> None:
     assert not backends.usable("pinata")
 
 
+@pytest.mark.parametrize(("name", "setting"), [("pinata", "OVEN_PINATA_JWT"), ("kubo", "OVEN_KUBO_URL")])
+def test_a_pin_without_credentials_names_the_setting(name: str, setting: str, content: Content) -> None:
+    error = failed(name, content)
+    assert (error.code, error.retry) == ("no_credentials", False)
+    assert setting in error.message
+
+
 def test_an_unknown_back_end_is_named() -> None:
     with pytest.raises(PinError) as caught:
         backends.get("filecoin")
