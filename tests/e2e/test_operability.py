@@ -46,7 +46,8 @@ def test_every_worker_is_seen_with_its_browser_and_what_it_does(watched: Stack, 
 
     expected = {"capture 1", "bake 1", "bake 2", "bundle 1", "deliver 1"}
     watched.until(lambda: set(workers()) == expected, 30)
-    watched.until(lambda: all(worker["memoryMB"] > 20 for worker in workers().values()), 30)
+    # Forks share most of their memory; each counts its part of what is shared.
+    watched.until(lambda: all(worker["memoryMB"] > 2 for worker in workers().values()), 30)
     with site.holding("anim~seen"):
         answer = watched.later("/grab/png/64/64/anim~seen")
         held = watched.until(lambda: (found := workers()["capture 1"])["job"] and found, 15)

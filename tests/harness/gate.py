@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     beside += [] if everything else [chaos]
     foreground = [
         pytest_phase("unit", 2, *UNIT, "tests", everything=everything),
-        pytest_phase("browser", 3, *BROWSER, everything=everything),
+        pytest_phase("browser", 2, *BROWSER, everything=everything),
     ]
     thread = run_in_background(beside)
     run_in_foreground(foreground, started)

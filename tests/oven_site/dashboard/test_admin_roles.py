@@ -92,31 +92,6 @@ def test_lists_and_pages_are_for_those_who_may_view(model: type[Model], role: st
         assert browser.get(url(model, "change", row.pk)).status_code == expected
 
 
-@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label_lower)
-def test_every_other_page_of_a_model_is_served_or_refused(model: type[Model], people: Any) -> None:
-    """History, deletion and addition: the first for every row, the others where the admin allows them at all."""
-    if model._meta.app_label == "django_rq":
-        pytest.skip("a library's own pages")
-    browser = client(people.staff)
-    row = model._default_manager.first()
-    if row is not None:
-        assert browser.get(url(model, "history", row.pk)).status_code == 200
-    options = admin.site._registry[model]
-    request: Any = RequestFactory().get("/")
-    request.user = people.staff
-    for page, allowed in (
-        ("delete", options.has_delete_permission(request)),
-        ("add", options.has_add_permission(request)),
-    ):
-        arguments = () if page == "add" else (row.pk if row else 0,)
-        expected = (200,) if allowed and (row or page == "add") else (302, 403)
-        assert browser.get(url(model, page, *arguments)).status_code in expected, page
-
-
-def test_the_page_after_a_change_of_password_is_served(people: Any) -> None:
-    assert client(people.staff).get("/admin/password_change/done/").status_code == 200
-
-
 @by_model
 @pytest.mark.parametrize("who", [None, "outsider"])
 def test_others_are_sent_to_sign_in(model: type[Model], who: str | None, people: Any) -> None:
