@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.browser.jobs import done, fail, finish, waiting
 from tests.browser.web import Web
-from tests.e2e.live_pages import SOON_MS, Screens, card
+from tests.e2e.live_pages import SOON_MS, Screens, card, start
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
@@ -46,18 +46,6 @@ def opened(screens: Screens) -> Callable[..., Page]:
 @pytest.fixture
 def page(screens: Screens) -> Page:
     return screens.open(before=guard)
-
-
-def start(page: Page, piece: str, **fields: Any) -> None:
-    """Fills in the form and sends it."""
-    page.fill("#start [name=piece]", piece)
-    for name, value in fields.items():
-        if name == "format":
-            page.select_option("#start [name=format]", value)
-        else:
-            page.fill(f"#start [name={name}]", str(value))
-    with page.expect_response("**/live/start/grab"):
-        page.click("#start-button")
 
 
 def film() -> bytes:

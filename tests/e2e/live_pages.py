@@ -120,6 +120,18 @@ def signed_in(oven: Oven, role: str = "") -> Any:
     return known[role]
 
 
+def start(page: Page, piece: str, **fields: Any) -> None:
+    """Fill in the form for a grab and send it."""
+    page.fill("#start [name=piece]", piece)
+    for name, value in fields.items():
+        if name == "format":
+            page.select_option("#start [name=format]", value)
+        else:
+            page.fill(f"#start [name={name}]", str(value))
+    with page.expect_response("**/live/start/grab"):
+        page.click("#start-button")
+
+
 def card(page: Page, section: str, name: str) -> Locator:
     """The card of a job in `now`, `next` or `done`; of a piece in `frozen`."""
     return page.locator(f"#{section}-list > li", has=page.get_by_text(name, exact=True))

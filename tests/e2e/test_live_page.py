@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.live_pages import SOON_MS, Screens, card
+from tests.e2e.live_pages import SOON_MS, Screens, card, start
 from tests.e2e.stack import Stack
 
 
@@ -23,18 +23,6 @@ def nothing_left_running(oven: Stack) -> Iterator[None]:
     yield
     assert oven.post("/grab-clear").status_code == 200
     oven.until(lambda: not oven.get("/grab-status").json()["active"], limit_s=30)
-
-
-def start(page: Page, piece: str, **fields: Any) -> None:
-    """Fills in the form and sends it."""
-    page.fill("#start [name=piece]", piece)
-    for name, value in fields.items():
-        if name == "format":
-            page.select_option("#start [name=format]", value)
-        else:
-            page.fill(f"#start [name={name}]", str(value))
-    with page.expect_response("**/live/start/grab"):
-        page.click("#start-button")
 
 
 def count(page: Page, section: str) -> Locator:
