@@ -75,9 +75,9 @@ def test_nothing_is_lost_stuck_or_doubled_whatever_is_broken(
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_round_has_held(broken: tuple[int, dict[str, Any], str], fault: str) -> None:
     _, found, _ = broken
+    note("fault", fault)
     if fault in found["skipped"]:
         pytest.skip(found["skipped"][fault])
-    note("fault", fault)
     rounds = [entry for entry in found["rounds"] if entry["fault"] == fault]
     assert rounds
     assert [entry["breaches"] for entry in rounds] == [[]] * len(rounds)
@@ -90,15 +90,16 @@ def test_the_table_shows_every_round(broken: tuple[int, dict[str, Any], str]) ->
     assert [(int(row[0]), row[1]) for row in rows] == [(entry["number"], entry["fault"]) for entry in found["rounds"]]
 
 
-@pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing() or "-")
 def test_a_postgresql_that_is_restarted_loses_nothing(tmp_path: Path) -> None:
+    note("fault", "restart")
+    if reason := postgres.missing():
+        pytest.skip(reason)
     size = ["--rounds=1", "--strike-s=8", "--clients=2", "--workers=1", "--bakes=1"]
     code, found, printed = chaos(tmp_path, "--postgres", "--faults=restart", *size)
     assert code == 0, printed
     [round_] = found["rounds"]
     assert round_["notes"]["restarted"] >= 1
     assert round_["accepted"] > 0
-    note("fault", "restart")
 
 
 def test_an_unknown_fault_is_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -195,13 +195,14 @@ def _codes() -> Iterable[str]:
 
 
 def noted(results: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
-    """Return the tests that passed by what they cover."""
+    """Return the tests that passed by what they cover, and those that cannot run on this machine, marked as such."""
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in results:
         for test in json.loads(path.read_text())["tests"]:
-            if test["outcome"] == "passed":
+            if test["outcome"] != "failed":
+                mark = " (skipped on this machine)" if test["outcome"] == "skipped" else ""
                 for subject, item in test.get(PROPERTY, []):
-                    found[subject, item].append(test["id"])
+                    found[subject, item].append(test["id"] + mark)
     return found
 
 
