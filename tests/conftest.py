@@ -25,8 +25,8 @@ pytest_plugins = ("tests.harness.timings", "tests.harness.sizes", "tests.harness
 def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
     """Copy a migrated database for this process: migrating takes ten times as long. `prepared` migrates from nothing.
 
-    The same copy undoes what a test with `transaction=True` wrote: Django's own way, to empty every table and to make
-    the permissions anew, takes twenty times as long.
+    The same copy undoes what a test with `transaction=True` wrote: Django empties every table and recreates the
+    permissions instead, which takes twenty times as long.
     """
     from django.db import connections
     from django.test import TransactionTestCase

@@ -12,7 +12,7 @@ from oven_site.supervisor.child import Child, python
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What one supervisor can run. Several may share the work: each has a data directory of its own.
+# What a supervisor can run.
 ROLES = ("valkey", "web", "pieces", "capture", "bake", "bundle", "light", "scheduler")
 
 # Said by Valkey at every start and stop, and of no use to anybody here.

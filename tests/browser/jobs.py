@@ -42,7 +42,7 @@ def start(grab: Grab) -> Grab:
 
 
 def finish(grab: Grab, data: bytes = b"") -> Grab:
-    """Take a waiting or running grab to its good end, with a picture of its size or with `data`."""
+    """Take a waiting or running grab to completion, with a picture of its size or with `data`."""
     grab = start(grab) if grab.state == "queued" else grab
     expires = timezone.now() + timedelta(days=1)
     mime = Format(grab.format).mime
@@ -54,7 +54,7 @@ def finish(grab: Grab, data: bytes = b"") -> Grab:
 
 
 def fail(grab: Grab, code: str = GONE[0], message: str = GONE[1]) -> Grab:
-    """Take a waiting or running grab to its bad end."""
+    """Fail a waiting or running grab."""
     grab = start(grab) if grab.state == "queued" else grab
     return _told(lifecycle.fail(grab, code, message, retry=False))
 

@@ -1,4 +1,4 @@
-"""What people of each role find on the live page, whatever pieces are called, however narrow it is."""
+"""What each role finds on the live page, with any piece name and in narrow windows."""
 
 from __future__ import annotations
 

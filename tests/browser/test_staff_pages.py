@@ -1,9 +1,8 @@
-"""Every page of the staff, with markup in every text that others wrote: nothing runs, nothing is refused by the
-policy, and nobody is locked out by colours or missing names.
+"""Every page of the staff, with markup in every text that others wrote: nothing of it runs, the content policy refuses
+nothing, and no page breaks a serious accessibility rule or is wider than its window.
 
-The gate opens each page once: wide and light, where axe looks at it, then narrow. One page of each template is looked
-at dark and narrow too, and with its navigation, which is the same everywhere. `--all` looks at every page in all four
-looks, and keeps pictures (see `shots`).
+The gate opens each page once, and runs axe on one page of each template (light and wide, then dark and narrow). `--all`
+does so on every page, and keeps screenshots of all four looks (see `shots`).
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ class Guarded:
 
 @pytest.fixture(scope="module")
 def tab(context: BrowserContext) -> Guarded:
-    """One for all: a new one would start a process and compile every script anew."""
+    """Return the tab that all tests share: a new one would start a process and compile every script again."""
     return Guarded(context.new_page())
 
 

@@ -89,7 +89,7 @@ class Web:
         assert [secret[:6] for secret in known if secret in log] == [], "secrets in the log"
 
     def _serve(self) -> None:
-        """Without uvicorn's signal handlers: signals are the test process's business."""
+        """Install no signal handlers: the test process has its own."""
         asyncio.run(self._server.serve())
 
     @cached_property
@@ -125,7 +125,7 @@ class Web:
 
 @contextmanager
 def orm_in_browser_tests(blocker: Any) -> Iterator[None]:
-    """Let the main thread use the database: synchronous Playwright keeps an event loop there, that Django objects to."""
+    """Allow database access in the main thread, where synchronous Playwright keeps an event loop, which Django refuses."""
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     try:
@@ -155,7 +155,7 @@ def _options(port: int) -> uvicorn.Config:
 
 
 def _use_database(path: str) -> None:
-    """All connections share one dictionary of settings; those of the web thread end with every request."""
+    """Point all connections to another file: they share one dictionary of settings. Those of the web thread end with each request."""
     connections.close_all()
     settings.DATABASES["default"]["NAME"] = connections["default"].settings_dict["NAME"] = path
 
@@ -175,7 +175,7 @@ def _keep_log(output: io.StringIO) -> logging.Handler:
 
 
 def _forget() -> None:
-    """Nothing of the database before is remembered: neither in Valkey nor in this process."""
+    """Clear what Valkey and this process remember of the previous database."""
     from oven_site.health import counters, vitals
     from oven_site.live import publisher, rights
 

@@ -37,7 +37,7 @@ FAST = {
     "OVEN_HEARTBEAT_S": "1",
     "OVEN_STALE_S": "8",
     "OVEN_UNDO_S": "5",
-    "OVEN_LOOK_AFTER_S": "2",
+    "OVEN_PERIODIC_INTERVAL_S": "2",
 }
 UNTHROTTLED = {f"OVEN_THROTTLE_{name}": "off" for name in THROTTLES}  # all requests are from one address
 

@@ -27,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is exhaustive, unless it is asked for by `--all` or by the test's own address.
+    """Leave out what is exhaustive, unless `--all` or a test's node ID is given.
 
     When several processes share the files, the longest come first.
     """

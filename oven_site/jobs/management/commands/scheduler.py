@@ -15,10 +15,10 @@ from oven_site.jobs.sweep import sweep
 HOUSEKEEP_EVERY_S = 600.0
 
 
-def regular_calls() -> dict[str, float]:
+def periodic_calls() -> dict[str, float]:
     """Return what the light worker is asked for, with the seconds between two calls."""
     return {
-        "oven_site.jobs.housekeeping.look_after": settings.OVEN_LOOK_AFTER_S,
+        "oven_site.jobs.housekeeping.look_after": settings.OVEN_PERIODIC_INTERVAL_S,
         "oven_site.jobs.housekeeping.run": HOUSEKEEP_EVERY_S,
     }
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         threading.Thread(target=Watch().run, args=(stop,), name="watch", daemon=True).start()
-        due = dict.fromkeys(regular_calls(), 0.0)
+        due = dict.fromkeys(periodic_calls(), 0.0)
         while not stop.wait(settings.OVEN_SWEEP_S):
             self._round(due)
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         try:
             sweep()
             queue = django_rq.get_queue(settings.LIGHT_QUEUE)
-            for call, every_s in regular_calls().items():
+            for call, every_s in periodic_calls().items():
                 if time.monotonic() >= due[call]:
                     name = call.rsplit(".", 1)[1]
                     queue.enqueue_call(call, job_id=name, result_ttl=0, failure_ttl=3600)
