@@ -104,6 +104,11 @@ def changed(page: Page, before: np.ndarray) -> np.ndarray:
     return np.abs(picture(page) - before).max(axis=2)  # type: ignore[no-any-return]
 
 
+def is_drawn(shot: np.ndarray) -> bool:
+    """Return whether a picture is of more than one colour."""
+    return bool(shot.std(axis=(0, 1)).max() > 5)
+
+
 def picture(page: Page, **options: bool) -> np.ndarray:
     png = page.screenshot(animations="allow", **options)  # type: ignore[arg-type]
     return np.asarray(Image.open(io.BytesIO(png))).astype(int)
@@ -115,8 +120,10 @@ def picture(page: Page, **options: bool) -> np.ndarray:
 )
 def test_a_piece_draws_and_moves(page: Page, site: PieceServer, name: str) -> None:
     show(page, site, name)
+    if name not in FLAT:  # what a worker has drawn is shown a frame or more after it says that it is ready
+        until(lambda: is_drawn(picture(page)), 20)
     before = picture(page)
-    assert (before.std(axis=(0, 1)).max() > 5) == (name not in FLAT)
+    assert is_drawn(before) == (name not in FLAT)
     if name in STILL:
         page.wait_for_timeout(900)
         assert not changed(page, before).any()
