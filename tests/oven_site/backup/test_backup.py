@@ -153,6 +153,20 @@ def restored(place: Path, data: Path, **env: str) -> subprocess.CompletedProcess
     )
 
 
+def test_a_file_that_was_damaged_in_the_backup_is_named_when_it_is_restored(keep: Any, tmp_path: Path) -> None:
+    for name in ("good", "damaged", "lost"):
+        keep(f"oven/grabs/{name}.png", name.encode())
+    place = tmp_path / "backup"
+    take(place)
+    (place / "files/art/oven/grabs/damaged.png").write_bytes(b"rot")
+    (place / "files/art/oven/grabs/lost.png").unlink()
+    done = restored(place, tmp_path / "data")
+    assert done.returncode == 1
+    assert "Restored, but 2 files are not as their rows say:" in done.stderr
+    assert "damaged.png" in done.stderr and "lost.png" in done.stderr and "good.png" not in done.stderr
+    assert (tmp_path / "data/files/art/oven/grabs/good.png").read_bytes() == b"good"
+
+
 def test_a_backup_that_is_not_whole_is_not_restored(keep: Any, tmp_path: Path) -> None:
     take(tmp_path / "backup")
     (tmp_path / "backup" / "manifest.json").unlink()
