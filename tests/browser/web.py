@@ -52,6 +52,7 @@ class Web:
         self.settings = {"OVEN_PUBLIC_URL": self.base, **given}
         self.database = Path(settings.OVEN_DATA) / f"browser-{next(_numbers)}.sqlite3"
         self.http = httpx.Client(base_url=self.base, timeout=60)
+        self.cookies: dict[str, str] = {}
         self.secrets: set[str] = {settings.SECRET_KEY}
         self.log = io.StringIO()
         self._server = uvicorn.Server(_options(self.port))

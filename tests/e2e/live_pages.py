@@ -19,9 +19,10 @@ WATCH = (
 
 
 class Oven(Protocol):
-    """A `Stack`, or a `tests.browser.web.Web`."""
+    """A `Stack`, or a `tests.browser.web.Web`. `cookies`: of somebody who is signed in already and may do everything."""
 
     base: str
+    cookies: dict[str, str]
 
     def manage(self, *args: str) -> str: ...
 
@@ -109,15 +110,20 @@ def signed_in(oven: Oven, role: str = "") -> Any:
     """What a browser keeps of somebody of this role who came by the one-time link."""
     known = _cookies.setdefault(oven, {})
     if role not in known:
-        args = ["--user", f"a-{role}", "--role", role] if role else []
-        link = oven.manage("signin", *args).strip().splitlines()[-1]
-        with httpx.Client() as client:
-            answer = client.get(link)
-            assert answer.status_code == 302, answer.text
-            kept = {"domain": urlsplit(link).hostname, "path": "/", "expires": -1, "sameSite": "Lax"}
-            made = [{"name": name, "value": value, **kept} for name, value in client.cookies.items()]
+        cookies = oven.cookies if not role and oven.cookies else _cookies_from_link(oven, role)
+        kept = {"domain": urlsplit(oven.base).hostname, "path": "/", "expires": -1, "sameSite": "Lax"}
+        made = [{"name": name, "value": value, **kept} for name, value in cookies.items()]
         known[role] = {"cookies": made, "origins": []}
     return known[role]
+
+
+def _cookies_from_link(oven: Oven, role: str) -> dict[str, str]:
+    args = ["--user", f"a-{role}", "--role", role] if role else []
+    link = oven.manage("signin", *args).strip().splitlines()[-1]
+    with httpx.Client() as client:
+        answer = client.get(link)
+        assert answer.status_code == 302, answer.text
+        return dict(client.cookies)
 
 
 def start(page: Page, piece: str, **fields: Any) -> None:

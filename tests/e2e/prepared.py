@@ -1,15 +1,17 @@
 """A data directory as the first start makes it, made once for each state of the code and copied by every Stack.
 
-It holds a migrated database with a token, and the packed runtime that a bundle worker would otherwise make and try in a
-browser at every start. Other test processes copy the database without the token: migrating takes as much CPU as all
-the rest of a start.
+It holds a migrated database with a token and the session of a member of staff, and the packed runtime that a bundle
+worker would otherwise make and try in a browser at every start. Other test processes copy the migrated database without
+these: migrating takes as much CPU as all the rest of a start.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
+import secrets
 import shutil
 import signal
 import sqlite3
@@ -19,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -26,23 +29,43 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = ("oven_site", "captures", "bakes", "bundles", "pieces")
 DATABASE = "oven.sqlite3"
 DATA = (DATABASE, "secret_key", "cache/bundles", "files")
-TOKEN = "token"
-UNPACKED = "unpacked.sqlite3"  # with the token, without the packed runtime
+KNOWN = "known.json"
+UNPACKED = "unpacked.sqlite3"  # with the token and the session, without the packed runtime
 KEPT_S = 24 * 3600  # other checkouts on this machine may be using theirs
 EMPTY = "empty.sqlite3"  # migrated, and nothing else
+SIGN_IN = """
+from io import StringIO
+from urllib.parse import urlsplit
+from django.core.management import call_command
+from django.test import Client
+output = StringIO()
+call_command("signin", stdout=output)
+link = urlsplit(output.getvalue().strip())
+client = Client(SERVER_NAME=link.hostname)
+assert client.get(f"{link.path}?{link.query}").status_code == 302
+print(client.cookies["sessionid"].value)
+"""
 
 
-def fill(data: Path, packed: bool = True) -> str:
-    """Copy the prepared data into an empty directory. Return a token that it knows; none when there are data already.
+@dataclass(frozen=True)
+class Known:
+    """What a copy knows: an API token, and the cookies of a browser in which `manage.py signin` was used."""
+
+    token: str
+    cookies: dict[str, str]
+
+
+def fill(data: Path, packed: bool = True) -> Known | None:
+    """Copy the prepared data into an empty directory. Return what they know; None when there are data already.
 
     `packed`: with the packed runtime of the demo pieces, which is of no use to who bundles from another tree.
     """
     if (data / DATABASE).exists():
-        return ""
+        return None
     _copy(prepared(), data, DATA if packed else ("secret_key",))
     if not packed:
         shutil.copy2(prepared() / UNPACKED, data / DATABASE)
-    return (prepared() / TOKEN).read_text()
+    return Known(**json.loads((prepared() / KNOWN).read_text()))
 
 
 def _copy(source: Path, target: Path, names: Sequence[str] = DATA) -> None:
@@ -91,7 +114,10 @@ def _make(found: Path) -> None:
         complete = Path(scratch) / "complete"
         complete.mkdir()
         shutil.copy2(data / DATABASE, complete / EMPTY)
-        (complete / TOKEN).write_text(_manage(env, "token", "tests").strip().splitlines()[-1])
+        token = _manage(env, "token", "tests").strip().splitlines()[-1]
+        session = _manage(env, "shell", "-v", "0", "-c", SIGN_IN).strip().splitlines()[-1]
+        cookies = {"sessionid": session, "csrftoken": secrets.token_hex(16)}
+        (complete / KNOWN).write_text(json.dumps({"token": token, "cookies": cookies}))
         shutil.copy2(data / DATABASE, complete / UNPACKED)
         _pack_runtime(data, env)
         _copy(data, complete)

@@ -81,7 +81,7 @@ class Stack:
         self.threads = ThreadPoolExecutor(40)
         self.process: subprocess.Popen[bytes] | None = None
         self.token = ""
-        self.session: httpx.Cookies | None = None  # of the member of staff that `staff` signs in once
+        self.cookies: dict[str, str] = {}  # of the member of staff that `staff` acts for
         self.secrets = {value for name, value in self.env.items() if SECRET_SETTING.search(name) and len(value) > 7}
 
     def __enter__(self) -> Self:
@@ -92,8 +92,10 @@ class Stack:
         self.stop()
 
     def start(self, limit_s: float = 60) -> None:
-        if not self.token and "DATABASE_URL" not in self.env:
-            self.token = fill(self.data, packed="OVEN_BUNDLE_SOURCE" not in self.env)
+        first = not self.token and "DATABASE_URL" not in self.env
+        if first and (known := fill(self.data, packed="OVEN_BUNDLE_SOURCE" not in self.env)):
+            self.token, self.cookies = known.token, dict(known.cookies)
+            self.secrets.add(self.cookies["sessionid"])
         command = [sys.executable, "-m", "oven_site.supervisor", "--port", str(self.port)]
         command += ["--data", str(self.data), "--workers", str(self.workers), "--roles", ",".join(self.roles)]
         for name in (*(f"{kind}_worker" for kind in self.kinds), "light_worker", "scheduler"):
@@ -191,13 +193,13 @@ class Stack:
 
     def staff(self) -> httpx.Client:
         """A signed-in browser of a member of staff: session cookie and CSRF header."""
-        client = httpx.Client(base_url=self.base, timeout=60, follow_redirects=True, cookies=self.session)
-        if self.session is None:
+        client = httpx.Client(base_url=self.base, timeout=60, follow_redirects=True, cookies=self.cookies)
+        if not self.cookies:
             link = self.manage("signin").strip().splitlines()[-1]
             assert client.get(link).status_code == 200
-            self.session = client.cookies
-            self.secrets.add(client.cookies["sessionid"])
-        client.headers["X-CSRFToken"] = client.cookies["csrftoken"]
+            self.cookies = dict(client.cookies)
+            self.secrets.add(self.cookies["sessionid"])
+        client.headers["X-CSRFToken"] = self.cookies["csrftoken"]
         return client
 
     def redis(self) -> redis.Redis:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.held_site import HeldSite
 from tests.e2e.live_pages import SOON_MS, Screens, card, start
 from tests.e2e.stack import Stack
 
@@ -30,7 +31,7 @@ def count(page: Page, section: str) -> Locator:
 
 
 def test_a_grab_shows_its_frames_and_then_its_picture(page: Page) -> None:
-    start(page, "anim~frames", width=128, height=64, duration=6, fps=20)
+    start(page, "anim~frames", width=128, height=64, duration=4, fps=20)
     running = card(page, "now", "anim~frames")
     expect(running).to_be_visible()
     expect(running.locator("img")).to_have_attribute("src", _starting("data:image/jpeg;base64,"), timeout=SOON_MS)
@@ -48,9 +49,14 @@ def test_a_grab_shows_its_frames_and_then_its_picture(page: Page) -> None:
     expect(done.locator(".moving")).to_have_count(0)
 
 
-def test_the_queue_falls_and_buttons_cancel(oven: Stack, page: Page) -> None:
+def test_the_queue_falls_and_buttons_cancel(oven: Stack, page: Page, site: HeldSite) -> None:
+    with site.holding("anim~long"):
+        _cancel_waiting_and_running(page)
+
+
+def _cancel_waiting_and_running(page: Page) -> None:
     for number in range(2):
-        start(page, f"anim~long{number}", width=128, height=128, duration=30, fps=20)
+        start(page, f"anim~long{number}", width=128, height=128, duration=1, fps=5)
     expect(count(page, "now")).to_have_text("2", timeout=SOON_MS)
     for number in range(3):
         start(page, f"anim~wait{number}", width=64, height=64, duration=1, fps=5)
