@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socketserver
 import sqlite3
 import sys
@@ -17,6 +18,10 @@ from django.conf import settings
 
 from oven_site import embedded
 from tests.e2e.prepared import EMPTY, prepared
+
+# A shell's background job ignores SIGINT, and so would every process that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ("tests.harness.timings", "tests.harness.sizes", "tests.harness.covered")
 

@@ -56,6 +56,7 @@ class Instance:
         self.log = data.parent / "oven.log"
         self.token = ""  # nosec B105
         self._process: subprocess.Popen[bytes] | None = None
+        self._http = httpx.Client(base_url=self.base, timeout=3)  # made once: each loads all certificates
 
     # --- from start to end ---
 
@@ -120,7 +121,7 @@ class Instance:
 
     def healthy(self) -> bool:
         try:
-            return httpx.get(f"{self.base}/health", timeout=3).status_code == 200
+            return self._http.get("/health").status_code == 200
         except httpx.HTTPError:
             return False
 

@@ -54,7 +54,12 @@ TEMPLATES = (
     "live",
     "index",
 )
-PLAIN = (  # models whose pages are the theme's: a list and a form without anything of ours
+PLAIN = (  # models whose pages show nothing but the theme's columns and fields, and ours of other pages
+    "jobs.bulkaction",
+    "artifacts.artifact",
+    "access.apitoken",
+    "captures.card",
+    "captures.keep",
     "auth.user",
     "auth.group",
     "admin.logentry",

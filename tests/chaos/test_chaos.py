@@ -31,7 +31,7 @@ class Size:
     options: tuple[str, ...]
 
 
-GATE = Size(10, ("--strike-s=0.5", "--kill-s=4", "--rate=8", "--clients=2", "--workers=1", "--bakes=1"))
+GATE = Size(10, ("--strike-s=0.5", "--kill-s=3", "--rate=8", "--clients=1", "--workers=1", "--bakes=1"))
 FULL = Size(50, ("--strike-s=1.5", "--kill-s=10", "--rate=10", "--clients=4", "--bakes=1"))
 
 

@@ -193,7 +193,9 @@ class Stack:
 
     def staff(self) -> httpx.Client:
         """A signed-in browser of a member of staff: session cookie and CSRF header."""
-        client = httpx.Client(base_url=self.base, timeout=60, follow_redirects=True, cookies=self.cookies)
+        client = httpx.Client(base_url=self.base, timeout=60, follow_redirects=True)
+        for name, value in self.cookies.items():  # as the site would set them, so that it can replace them
+            client.cookies.set(name, value, domain="127.0.0.1", path="/")
         if not self.cookies:
             link = self.manage("signin").strip().splitlines()[-1]
             assert client.get(link).status_code == 200

@@ -10,7 +10,6 @@ import pytest
 from tests.e2e.bounds import Peak, next_is_good
 from tests.e2e.held_site import HeldSite
 from tests.e2e.stack import Stack
-from tests.harness.sizes import sampled
 
 PAGE_MB = 300
 REQUESTS = 300
@@ -42,9 +41,8 @@ def stack(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
-@pytest.mark.parametrize(
-    "piece", sampled(list(GREEDY), ["bad-hog", "bad-textures", "bad-bomb"], "the gate has heap, GPU and image memory")
-)
+@pytest.mark.exhaustive("tests/engine/test_box.py has the bounds of a page")
+@pytest.mark.parametrize("piece", list(GREEDY))
 def test_a_greedy_piece_is_ended_and_the_next_is_good(stack: Stack, piece: str) -> None:
     workers = {process.pid for process in stack.children("capture_worker")}
     with Peak(stack) as peak:
@@ -57,6 +55,7 @@ def test_a_greedy_piece_is_ended_and_the_next_is_good(stack: Stack, piece: str) 
     assert {process.pid for process in stack.children("capture_worker")} == workers
 
 
+@pytest.mark.exhaustive("tests/engine/test_box.py has the bounds of a page")
 def test_a_hundred_thousand_requests_are_cut_off_and_named(stack: Stack, site: HeldSite) -> None:
     with Peak(stack) as peak:
         response = stack.get("/grab/webp/128/128/bad-requests?duration=12000&fps=5")  # time enough on a slow machine
@@ -69,6 +68,7 @@ def test_a_hundred_thousand_requests_are_cut_off_and_named(stack: Stack, site: H
     next_is_good(stack, "after-requests")
 
 
+@pytest.mark.exhaustive("tests/engine/test_box.py has the bounds of a page")
 def test_nothing_is_left_of_them(stack: Stack) -> None:
     stack.until(lambda: len(stack.browsers()) <= 1 and len(stack.pages()) <= 1, 10)
     stack.until(lambda: not list((stack.data / "scratch").glob("*")), 10)
@@ -78,6 +78,7 @@ def test_nothing_is_left_of_them(stack: Stack) -> None:
     assert [process for process in everybody if process.status() == psutil.STATUS_ZOMBIE] == []
 
 
+@pytest.mark.exhaustive("tests/engine/test_box.py has the bounds of a page")
 def test_no_worker_is_stuck(stack: Stack) -> None:
     stack.until(lambda: stack.status()["concurrency"] == {"active": 0, "max": 1, "queueDepth": 0}, 20)
     assert "does not stop" not in stack.log and "starting it again" not in stack.log

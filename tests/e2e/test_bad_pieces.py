@@ -39,7 +39,20 @@ OUTCOMES: dict[str, set[str]] = {
     "bad-drop": {"unreachable"},
     "loop": {"hung"},
 }
-ALIKE = {"bad-loop-later", "bad-hog", "bad-stuck", "bad-pingpong", "bad-print", "bad-500", "bad-slow-body", "loop"}
+# "bad-busy" is the injected clock of tests/engine/test_modes.py, "bad-popup" and "bad-alert" are cut off alike.
+ALIKE = {
+    "bad-busy",
+    "bad-popup",
+    "bad-reload",
+    "bad-loop-later",
+    "bad-hog",
+    "bad-stuck",
+    "bad-pingpong",
+    "bad-print",
+    "bad-500",
+    "bad-slow-body",
+    "loop",
+}
 
 
 @pytest.fixture(scope="module")

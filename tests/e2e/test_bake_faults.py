@@ -141,6 +141,7 @@ def check_done_once(bakery: Stack, callers: Site, bucket: Bucket, code: str, att
     bakery.until(lambda: not list((bakery.data / "scratch").glob("*")), 10)
 
 
+@pytest.mark.exhaustive("the gate kills while it encodes and while it tells the site")
 @pytest.mark.parametrize("round_", ROUNDS)
 def test_killed_while_it_fetches(bakery: Stack, callers: Site, bucket: Bucket, tape: bytes, round_: int) -> None:
     asked = []
@@ -179,6 +180,7 @@ def _frames(bakery: Stack, code: str) -> int:
     return int(found.decode().strip("[]").split(",")[0]) if found else 0
 
 
+@pytest.mark.exhaustive("the gate kills while it encodes and while it tells the site")
 @pytest.mark.parametrize("round_", ROUNDS)
 @pytest.mark.parametrize("file", sampled(["mp4", "thumb"], ["mp4"], "both are stored alike"))
 def test_killed_while_it_stores(
@@ -212,6 +214,7 @@ def test_killed_while_it_tells_the_site(
     assert len(callers.of(code)) == 2
 
 
+@pytest.mark.exhaustive("tests/chaos kills workers; tests/supervisor replaces them")
 def test_a_worker_of_bakes_that_is_killed_is_replaced(
     bakery: Stack, callers: Site, bucket: Bucket, tape: bytes
 ) -> None:
@@ -228,6 +231,7 @@ def test_a_worker_of_bakes_that_is_killed_is_replaced(
     bakery.until(lambda: not list((bakery.data / "scratch").glob("*")), 10)
 
 
+@pytest.mark.exhaustive("test_faults.py has a stop, and tests/oven_site/jobs what it hands back")
 def test_a_stop_hands_the_bake_back_and_it_costs_no_attempt(
     bakery: Stack, callers: Site, bucket: Bucket, tmp_path: Path
 ) -> None:

@@ -140,6 +140,7 @@ def test_the_site_may_report_before_it_answers(bakery: Stack, callers: Site, tap
     assert bakery.get("/status").json()["recent"][0]["success"] is True
 
 
+@pytest.mark.exhaustive("tests/bakes/test_delivering.py tries again after every kind of answer")
 def test_a_callback_that_fails_and_hangs_arrives_in_the_end(bakery: Stack, callers: Site, tape: bytes) -> None:
     callers.answers = [500, 500, lambda handler: time.sleep(4)]
     bake(bakery, callers, "stubborn", tape)
@@ -150,6 +151,7 @@ def test_a_callback_that_fails_and_hangs_arrives_in_the_end(bakery: Stack, calle
     assert statuses == [500, 500, None, 200]
 
 
+@pytest.mark.exhaustive("tests/bakes has the alert and the replay")
 def test_an_alert_when_nobody_takes_it_and_a_replay_in_the_admin(bakery: Stack, callers: Site, tape: bytes) -> None:
     callers.answers = [503] * 4
     bake(bakery, callers, "lost", tape)
@@ -182,6 +184,7 @@ def test_the_newest_of_a_tape_wins(bakery: Stack, callers: Site, tape: bytes, tm
     assert states == ["cancelled", "complete"]
 
 
+@pytest.mark.exhaustive("tests/chaos has many at once")
 def test_many_at_once_are_all_baked_two_at_a_time(bakery: Stack, callers: Site, tape: bytes, full_size: bool) -> None:
     codes = [f"many{number}" for number in range(20 if full_size else 4)]
     times = []

@@ -45,7 +45,7 @@ def drawn(found: Opened) -> bool:
 NAMES = [name for name in PIECES + PROGRAMS[:4] if name != HANGS]
 EVERYWHERE = [(name, place) for name in NAMES for place in PLACES]
 GATE = [("orbit", place) for place in PLACES]
-GATE += [(name, place) for name in ("worker", "prism", PROGRAMS[0]) for place in ("file", "sandbox with policy")]
+GATE += [(name, place) for name in ("worker", "prism", PROGRAMS[0]) for place in ("sandbox with policy",)]
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,7 @@ def test_a_broken_runtime_is_told_and_the_last_good_one_serves(bundler: Stack, t
     bundler.until(lambda: settled(bundler)[-1]["state"] == "complete", 60)
 
 
+@pytest.mark.exhaustive("the gate has a runtime that is broken")
 def test_a_runtime_that_draws_nothing_does_not_go_into_service(bundler: Stack, tree: Path) -> None:
     main = tree / "runtime" / "main.mjs"
     good, service = main.read_text(), settled(bundler)[-1]["id"]
@@ -190,6 +191,7 @@ def test_a_worker_that_is_killed_in_mid_build_leaves_nothing_half_done(bundler: 
     assert bundler.get("/bundle-html?piece=tiles&density=5").status_code == 200
 
 
+@pytest.mark.exhaustive("every start of a prepared Stack has the cores of the last one")
 def test_cores_survive_a_restart(bundler: Stack) -> None:
     before = len(settled(bundler))
     bundler.stop()

@@ -351,7 +351,11 @@ def test_every_caller_has_a_name_of_its_own() -> None:
     assert len({row.caller for row in ROWS}) == len(ROWS)
 
 
-ALIKE = ("keep-prepare-background", "keeps command line", "news", "stats page", "frame page", "login page")
+ALIKE = (
+    *("keep-prepare-background", "keeps command line", "news", "stats page", "frame page", "login page"),
+    *("parse, wider card", "parse, moving icon", "tv", "wallet piece", "keeps gallery, large", "kiosk", "notepat"),
+    *("test-oven, grab", "bundle piece", "admin-rebake, bundle", "prompt, code"),
+)
 
 
 @pytest.mark.parametrize(

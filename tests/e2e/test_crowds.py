@@ -141,6 +141,7 @@ publisher.flush()
 """
 
 
+@pytest.mark.exhaustive("tests/oven_site/live/test_hub.py has readers that do not read")
 def test_readers_that_do_not_read_cost_nothing_and_hold_up_nobody(stack: Stack, web: Web, full_size: bool) -> None:
     each = 40 if full_size else 16
     assert stack.get("/bundle-html?piece=orbit").status_code == 200

@@ -46,6 +46,7 @@ def seen_while(oven: Stack, running: Future[str]) -> set[str]:
     return found | states(oven)
 
 
+@pytest.mark.exhaustive("tests/oven_site/dashboard/test_demo.py has its parts")
 def test_the_demo_shows_every_state_and_is_cleared_away_with_all_its_files(theatre: Stack) -> None:
     before = stored(theatre)
     running = theatre.threads.submit(theatre.manage, "demo", "--count", "14")

@@ -75,6 +75,7 @@ def test_a_grab_whose_worker_is_killed_is_taken_up_again(frail: Stack) -> None:
     assert getattr(picture(frail.get("/grab/webp/64/64/anim~next1?duration=1000&fps=5")), "n_frames", 1) == 5
 
 
+@pytest.mark.exhaustive("tests/chaos wipes the queue")
 def test_nothing_is_lost_when_the_queue_is_wiped(frail: Stack, site: HeldSite) -> None:
     with site.holding("anim~wiped"):
         answers = [frail.later(f"/grab/png/64/64/anim~wiped{n}") for n in range(12)]
@@ -88,6 +89,7 @@ def test_nothing_is_lost_when_the_queue_is_wiped(frail: Stack, site: HeldSite) -
     assert [row["attempt"] for row in rows] == [1] * 12
 
 
+@pytest.mark.exhaustive("tests/chaos wipes the queue")
 def test_after_a_wiped_queue_the_workers_are_known_again(frail: Stack) -> None:
     frail.redis().flushall()
     frail.until(lambda: frail.status()["concurrency"]["max"] == 2, 60)
@@ -152,6 +154,7 @@ def test_a_site_that_comes_back_in_time_is_captured_at_the_next_attempt(frail: S
     assert outcomes == ["failed", "complete"]
 
 
+@pytest.mark.exhaustive("tests/chaos cuts the power")
 def test_nothing_is_lost_when_everything_is_killed(frail: Stack, site: HeldSite) -> None:
     with site.holding("anim~power-cut"):
         answers = [frail.later(f"/grab/png/64/64/anim~power-cut{n}") for n in range(12)]

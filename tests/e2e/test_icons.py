@@ -163,6 +163,7 @@ def test_check_14_a_screenshot_has_its_preset_s_size(oven: Stack, site: HeldSite
     assert (unknown.status_code, len(unknown.json()["valid"])) == (400, 6)
 
 
+@pytest.mark.exhaustive("tests/captures/test_shots.py has the ZIP and its errors, test_pages.py downloads one")
 def test_the_zip_opens_while_it_is_made_and_reports_what_failed(
     oven: Stack, site: HeldSite, broken_preset: str
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_worker_killed_in_mid_pin_costs_an_attempt_and_no_second_pin(keeper: S
     assert outcomes == ["worker_lost", ""]
 
 
+@pytest.mark.exhaustive("tests/captures/keeps has the action")
 def test_staff_pin_a_grab_and_see_it_in_the_lists(keeper: Stack, service: PinningServer) -> None:
     [grab] = keeper.rows("select id from captures_grab where piece = 'still'")
     staff = keeper.staff()

@@ -112,6 +112,7 @@ def test_ready_takes_one_blip_of_the_queue_but_not_two(watched: Stack) -> None:
     assert picture(watched.get("/grab/png/64/64/anim~after")).size == (64, 64)
 
 
+@pytest.mark.exhaustive("tests/oven_site/health has the samples")
 def test_samples_are_written(watched: Stack) -> None:
     rows = "select sum(done) as done from health_minute where kind = 'grab'"
     watched.until(lambda: (watched.rows(rows)[0]["done"] or 0) >= 3, 20)

@@ -56,6 +56,7 @@ def test_a_visitor_has_all_captured_and_sees_one_that_fails(
         assert len(archive.namelist()) == 6
 
 
+@pytest.mark.exhaustive("the gallery has an icon made again")
 def test_staff_regenerate_one(opened: Callable[..., Page], oven: Stack) -> None:
     oven.get("/app-screenshots/phone-landscape/anim~anew.png")
     page = opened("/app-screenshots?piece=anim~anew", color_scheme="dark")

@@ -34,7 +34,7 @@ def test_twenty_equal_requests_at_once_are_one_capture(oven: Stack, site: HeldSi
 
 
 def test_many_different_requests_at_once_all_finish(oven: Stack, site: HeldSite, full_size: bool) -> None:
-    count = 20 if full_size else 8
+    count = 20 if full_size else 4
     started = time.monotonic()
     asked = [oven.later(f"/grab/png/96/96/anim~unlike-{n}") for n in range(count)]
     answers = [answer.result(120) for answer in asked]

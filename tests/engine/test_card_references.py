@@ -21,6 +21,7 @@ from captures.engine.cards.similar import distinct
 from captures.engine.cards.spec import Layout, Piece, Shot, Shown
 from captures.engine.host import EngineHost
 from pieces.serve import kidlisp
+from tests.harness.sizes import sampled
 from tests.piece_server import PieceServer
 from tests.similarity import ssim
 
@@ -60,7 +61,17 @@ def taken(
     return take
 
 
-@pytest.mark.parametrize("layout", [layout for layout in Layout if layout is not Layout.BACKDROP])
+DRAWN = [layout for layout in Layout if layout is not Layout.BACKDROP]
+
+
+@pytest.mark.parametrize(
+    "layout",
+    sampled(
+        DRAWN,
+        [layout for layout in DRAWN if layout is not Layout.MOSAIC],
+        "eight captures; tests/captures/cards draws a mosaic of given pictures",
+    ),
+)
 def test_a_card_looks_like_its_reference(layout: Layout, taken: Taken) -> None:
     single = [piece for piece in PIECES if piece.code == SHOWN.get(layout)]
     data = compose(layout, taken(layout, single or distinct(PIECES, pieces_of(layout) // 2)))  # a mosaic repeats them

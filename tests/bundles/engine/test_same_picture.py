@@ -18,7 +18,7 @@ from captures.engine.chromium import BrowserOptions
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode
 from pieces import serve
-from tests.bundles.demo import HANGS, PIECES, PROGRAMS, TREE, WAYS, spec_for
+from tests.bundles.demo import HANGS, PIECES, PROGRAMS, TREE, spec_for
 from tests.harness.sizes import sampled
 from tests.piece_server import PieceServer
 
@@ -125,8 +125,8 @@ def address(live: PieceServer, name: str) -> str:
     "name",
     sampled(
         [name for name in PIECES + PROGRAMS if name != HANGS],
-        [*WAYS, "$moth"],
-        "the gate has one piece for each way to draw and to behave, and one program",
+        ["prism", "worker", "glass", "$moth"],
+        "the gate has WebGL, a worker, transparency and a program; tests/e2e/test_bundles_pages.py the others",
     ),
 )
 def test_a_bundle_shows_what_the_site_shows(  # type: ignore[no-untyped-def]

@@ -13,6 +13,7 @@ from unfold.templatetags import unfold_list
 
 from oven_site.dashboard import drawing
 from oven_site.dashboard.templatetags import oven_lists
+from tests.harness.sizes import sampled
 from tests.rows import one_of_each
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +54,11 @@ def theirs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     return call
 
 
-@pytest.mark.parametrize("label", LISTS)
+# With pictures, progress, badges and links of ours; a list with none of these; one that a library has registered.
+SHOWN = ["captures.Grab", "bakes.Bake", "bundles.Bundle", "jobs.Attempt", "access.ApiToken", "auth.User"]
+
+
+@pytest.mark.parametrize("label", sampled(LISTS, SHOWN, "the gate has every kind of column"))
 def test_a_list_looks_as_the_theme_draws_it(
     client: Any, rows: None, people: Any, valkey: Any, theirs: Any, label: str
 ) -> None:
