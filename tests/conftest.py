@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import signal
 import socketserver
@@ -24,6 +25,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ("tests.harness.timings", "tests.harness.sizes", "tests.harness.covered")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the modules and tests that stay for the whole run: a tenth of its CPU time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture(scope="session")

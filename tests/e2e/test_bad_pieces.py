@@ -39,8 +39,10 @@ OUTCOMES: dict[str, set[str]] = {
     "bad-drop": {"unreachable"},
     "loop": {"hung"},
 }
-# "bad-busy" is the injected clock of tests/engine/test_modes.py, "bad-popup" and "bad-alert" are cut off alike.
+# "bad-busy" is the injected clock of tests/engine/test_modes.py, and "bad-hang" its request that never answers; "bad-popup"
+# and "bad-alert" are refused alike.
 ALIKE = {
+    "bad-hang",
     "bad-busy",
     "bad-popup",
     "bad-reload",

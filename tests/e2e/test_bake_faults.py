@@ -20,7 +20,6 @@ import pytest
 from tests.bakes.tapes import write_tape
 from tests.e2e.held_site import HeldSite
 from tests.e2e.stack import Stack
-from tests.harness.sizes import sampled
 from tests.site_server import Handler, Site
 
 ROUNDS = range(int(os.environ.get("KILL_ROUNDS", "1")))
@@ -141,7 +140,7 @@ def check_done_once(bakery: Stack, callers: Site, bucket: Bucket, code: str, att
     bakery.until(lambda: not list((bakery.data / "scratch").glob("*")), 10)
 
 
-@pytest.mark.exhaustive("the gate kills while it encodes and while it tells the site")
+@pytest.mark.exhaustive("tests/chaos kills workers of bakes at any moment")
 @pytest.mark.parametrize("round_", ROUNDS)
 def test_killed_while_it_fetches(bakery: Stack, callers: Site, bucket: Bucket, tape: bytes, round_: int) -> None:
     asked = []
@@ -165,6 +164,7 @@ def test_killed_while_it_fetches(bakery: Stack, callers: Site, bucket: Bucket, t
     check_done_once(bakery, callers, bucket, code, attempts=2)
 
 
+@pytest.mark.exhaustive("tests/chaos kills workers of bakes at any moment")
 @pytest.mark.parametrize("round_", ROUNDS)
 def test_killed_while_it_encodes(bakery: Stack, callers: Site, bucket: Bucket, tape: bytes, round_: int) -> None:
     code = f"encode{round_}"
@@ -180,9 +180,9 @@ def _frames(bakery: Stack, code: str) -> int:
     return int(found.decode().strip("[]").split(",")[0]) if found else 0
 
 
-@pytest.mark.exhaustive("the gate kills while it encodes and while it tells the site")
+@pytest.mark.exhaustive("tests/chaos kills workers of bakes at any moment")
 @pytest.mark.parametrize("round_", ROUNDS)
-@pytest.mark.parametrize("file", sampled(["mp4", "thumb"], ["mp4"], "both are stored alike"))
+@pytest.mark.parametrize("file", ["mp4", "thumb"])
 def test_killed_while_it_stores(
     bakery: Stack, callers: Site, bucket: Bucket, tape: bytes, round_: int, file: str
 ) -> None:
@@ -200,6 +200,7 @@ def test_killed_while_it_stores(
     check_done_once(bakery, callers, bucket, code, attempts=2)
 
 
+@pytest.mark.exhaustive("tests/chaos kills workers of bakes at any moment")
 @pytest.mark.parametrize("round_", ROUNDS)
 def test_killed_while_it_tells_the_site(
     bakery: Stack, callers: Site, bucket: Bucket, tape: bytes, round_: int

@@ -69,10 +69,11 @@ def storm(stack: Stack, staff: httpx.Client, name: str, count: int) -> list[http
     return list(asked.result(30))
 
 
+@pytest.mark.exhaustive("tests/oven_site/live and tests/oven_site/access have the bounds of the web process")
 def test_hundreds_that_are_cancelled_at_once_leave_nothing(
-    stack: Stack, site: HeldSite, staff: httpx.Client, web: Web, full_size: bool
+    stack: Stack, site: HeldSite, staff: httpx.Client, web: Web
 ) -> None:
-    count = 100 if full_size else 20
+    count = 100
     with site.holding("anim~storm"):
         storm(stack, staff, "storm-first", count)
         before = web.mb
@@ -97,6 +98,7 @@ def leave(port: int, number: int) -> None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+@pytest.mark.exhaustive("tests/oven_site/live and tests/oven_site/access have the bounds of the web process")
 def test_callers_that_go_away_in_mid_request_leave_nothing(stack: Stack, site: HeldSite, web: Web) -> None:
     with site.holding("anim~gone"):
         with ThreadPoolExecutor(20) as threads:
@@ -142,19 +144,16 @@ publisher.flush()
 
 
 @pytest.mark.exhaustive("tests/oven_site/live/test_hub.py has readers that do not read")
-def test_readers_that_do_not_read_cost_nothing_and_hold_up_nobody(stack: Stack, web: Web, full_size: bool) -> None:
-    each = 40 if full_size else 16
+def test_readers_that_do_not_read_cost_nothing_and_hold_up_nobody(stack: Stack, web: Web) -> None:
     assert stack.get("/bundle-html?piece=orbit").status_code == 200
     before, callers = web.mb, web.callers
-    readers = [slow_reader(stack.port, request) for request in (UPGRADE, STREAM) for _ in range(each)]
+    readers = [slow_reader(stack.port, request) for request in (UPGRADE, STREAM) for _ in range(40)]
     try:
         with Peak(stack) as peak:
             stack.manage("shell", "-c", TALK)  # 4 MB, for each of them
             assert stack.get("/grab-status").elapsed.total_seconds() < 2
             next_is_good(stack, "beside-slow-readers")
-        print(
-            f"web: {before:.0f} MB before, {web.mb:.0f} MB with {2 * each} readers; all: {peak.start} MB, {peak.mb} MB"
-        )
+        print(f"web: {before:.0f} MB before, {web.mb:.0f} MB with 80 readers; all: {peak.start} MB, {peak.mb} MB")
         assert web.mb - before < 40
     finally:
         for reader in readers:
@@ -162,6 +161,7 @@ def test_readers_that_do_not_read_cost_nothing_and_hold_up_nobody(stack: Stack, 
     stack.until(lambda: web.callers <= callers + 2, 25)
 
 
+@pytest.mark.exhaustive("tests/oven_site/live and tests/oven_site/access have the bounds of the web process")
 def test_no_worker_is_stuck(stack: Stack) -> None:
     stack.until(lambda: stack.status()["concurrency"] == {"active": 0, "max": 1, "queueDepth": 0}, 20)
     assert "does not stop" not in stack.log and "starting it again" not in stack.log

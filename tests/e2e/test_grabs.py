@@ -220,7 +220,8 @@ def test_check_9_no_more_run_than_there_are_workers_and_a_keep_goes_first(oven: 
     assert peak == 2
     assert all(picture(answer.result()).size == (64, 64) for answer in [*answers, keep])
     order = oven.rows("select piece from captures_grab where piece like 'anim~many%' order by started_at")
-    assert [row["piece"] for row in order].index("anim~many-keep") == 2
+    # Both workers become free at once: it is one of the two that start next.
+    assert [row["piece"] for row in order].index("anim~many-keep") in (2, 3)
 
 
 def test_the_keep_lane_needs_a_token(oven: Stack) -> None:

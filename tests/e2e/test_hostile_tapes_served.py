@@ -14,7 +14,6 @@ import pytest
 from tests.bakes.engine.corpus import HOSTILE
 from tests.e2e.held_site import HeldSite
 from tests.e2e.stack import Stack
-from tests.harness.sizes import sampled
 from tests.site_server import Handler, Site
 
 LARGEST_MB = 4  # the service fetches tapes up to here; larger ones are the engine's own tests
@@ -30,23 +29,10 @@ def bakery(site: HeldSite, callers: Site, tmp_path_factory: pytest.TempPathFacto
         yield stack
 
 
-GATE = 6
-
-
-def chosen_tapes(full_size: bool) -> list[str]:
-    """Return the names of the tapes to send. The engine's own tests have them all; the gate takes some, of as many codes."""
-    if full_size:
-        return list(HOSTILE)
-    first = {hostile.code: name for name, hostile in reversed(HOSTILE.items()) if hostile.code}
-    return sorted(first.values())[:GATE]
-
-
-def test_every_hostile_tape_ends_failed_and_the_site_hears_why(
-    bakery: Stack, callers: Site, tmp_path: Path, full_size: bool
-) -> None:
+@pytest.mark.exhaustive("tests/bakes has every tape and every source, test_bakes.py tells the site of a failure")
+def test_every_hostile_tape_ends_failed_and_the_site_hears_why(bakery: Stack, callers: Site, tmp_path: Path) -> None:
     wanted = {}
-    for name in chosen_tapes(full_size):
-        hostile = HOSTILE[name]
+    for name, hostile in HOSTILE.items():
         hostile.build(tmp_path / "tape.zip")
         if (tmp_path / "tape.zip").stat().st_size > LARGEST_MB << 20:
             continue
@@ -55,7 +41,7 @@ def test_every_hostile_tape_ends_failed_and_the_site_hears_why(
         callers.pages[f"/tapes/{code}.zip"] = (tmp_path / "tape.zip").read_bytes()
         answer = bakery.http.post("/bake", json=callers.wish(code, f"/tapes/{code}.zip"))
         assert answer.status_code == 200
-    assert len(wanted) > (60 if full_size else GATE - 2)
+    assert len(wanted) > 60
     heard = _told(bakery, callers, set(wanted))
     rows = {row["code"]: row for row in bakery.rows("select * from bakes_bake")}
     assert {code: rows[code]["error_code"] for code in wanted} == wanted
@@ -104,9 +90,10 @@ SOURCES: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.exhaustive("tests/bakes has every tape and every source, test_bakes.py tells the site of a failure")
 @pytest.mark.parametrize(
     "name",
-    sampled(list(SOURCES), ["endless", "trickling", "inward", "in-circles"], "tests/oven_site/egress has the others"),
+    list(SOURCES),
 )
 def test_a_hostile_source_ends_failed_within_its_bound(bakery: Stack, callers: Site, name: str) -> None:
     behaviour, code = SOURCES[name]

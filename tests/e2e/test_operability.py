@@ -93,6 +93,7 @@ def test_a_grab_is_followed_from_its_request_to_its_attempt(watched: Stack) -> N
     assert "Asked for by request e2e-follow-me-1" in attempt["log"]
 
 
+@pytest.mark.exhaustive("tests/oven_site/health/test_probes.py has the blips")
 def test_ready_takes_one_blip_of_the_queue_but_not_two(watched: Stack) -> None:
     assert watched.get("/live").json() == {"ok": True}
     assert watched.get("/pressure").status_code in (200, 503)  # how full this machine is does not matter

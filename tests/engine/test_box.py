@@ -171,6 +171,12 @@ def test_what_a_page_takes_counts_wherever_it_takes_it(
     assert host.engine.browser is None  # it does not sit there with what it has taken
 
 
+def test_a_page_with_many_requests_is_ended(host: EngineHost, site: PieceServer, tmp_path: Path) -> None:
+    error = failure_of(host, site, "bad-requests", tmp_path, max_requests=100)
+    assert error.code is ErrorCode.REQUESTS
+    assert error.message == "The page sent more than 100 requests over the network."
+
+
 def test_a_page_with_many_processes_is_ended() -> None:
     """The headless shell puts the frames of all sites into one; the full browser does not."""
     sleepers = [subprocess.Popen(["/bin/sleep", "60"]) for _ in range(4)]

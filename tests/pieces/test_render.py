@@ -186,8 +186,8 @@ window.advance = (ms) => { now += ms; const due = queue; queue = []; due.forEach
     "name",
     sampled(
         ["orbit", "prism", "waves", "notes", "$moth", "$rain"],
-        ["orbit", "prism", "waves", "$moth"],
-        "the gate has a canvas, WebGL, SVG and a program",
+        ["prism", "$moth"],
+        "the gate has a piece and a program",
     ),
 )
 def test_the_clock_alone_decides_the_picture(clocked: Page, site: PieceServer, name: str) -> None:
@@ -310,7 +310,14 @@ def test_a_mistake_is_drawn_red_and_logged_once(browser: Browser, site: PieceSer
     page.close()
 
 
-@pytest.mark.parametrize("name", ["canvas", "webgl", "css", "mixed", "svg", "worker"])
+@pytest.mark.parametrize(
+    "name",
+    sampled(
+        ["canvas", "webgl", "css", "mixed", "svg", "worker"],
+        ["canvas", "css"],
+        "the gate has both codes; tests/engine/test_frame_times.py captures them all",
+    ),
+)
 def test_time_codes_tell_the_time(page: Page, site: PieceServer, name: str) -> None:
     page.set_viewport_size({"width": 512, "height": 64})
     show(page, site, f"tc-{name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -70,6 +71,14 @@ def test_a_backup_holds_files_with_and_without_rows(keep: Any, tmp_path: Path) -
     assert (at / "secret_key").read_text() == (Path(settings.OVEN_DATA) / "secret_key").read_text()
     assert at.stat().st_mode & 0o777 == 0o700
     assert Manifest.read(at) == made
+
+
+def test_the_command_says_what_was_backed_up(keep: Any, tmp_path: Path) -> None:
+    keep("oven/grabs/a.png", b"one")
+    said = io.StringIO()
+    call_command("backup", str(tmp_path / "backup"), stdout=said)
+    assert said.getvalue() == "Backed up: sqlite database, 1 files, 0 MB.\n"
+    assert Manifest.read(tmp_path / "backup").files == 1
 
 
 def test_what_is_made_replaced_and_deleted_meanwhile_is_as_the_saved_rows_say(
