@@ -49,6 +49,7 @@ def test_a_grab_shows_its_frames_and_then_its_picture(page: Page) -> None:
     expect(done.locator(".moving")).to_have_count(0)
 
 
+@pytest.mark.exhaustive("tests/browser/test_live_filters.py cancels what runs and what waits")
 def test_the_queue_falls_and_buttons_cancel(oven: Stack, page: Page, site: HeldSite) -> None:
     with site.holding("anim~long"):
         _cancel_waiting_and_running(page)

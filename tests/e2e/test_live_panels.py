@@ -19,6 +19,7 @@ def page(screens: Screens) -> Page:
     return screens.open()
 
 
+@pytest.mark.exhaustive("test_bundles_served.py opens one in its sandbox")
 def test_a_bundle_is_tried_in_a_sandbox_and_only_then_loaded(page: Page) -> None:
     page.get_by_role("tab", name="Bundle").click()
     for piece in ("orbit", "prism"):

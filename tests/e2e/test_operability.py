@@ -40,6 +40,7 @@ def vitals(stack: Stack) -> dict[str, Any]:
     return dict(json.loads(kept)) if kept else {}
 
 
+@pytest.mark.exhaustive("tests/oven_site/health has vitals, metrics and samples")
 def test_every_worker_is_seen_with_its_browser_and_what_it_does(watched: Stack, site: HeldSite) -> None:
     def workers() -> dict[str, dict[str, Any]]:
         return {worker["name"]: worker for worker in vitals(watched).get("workers", [])}
@@ -63,6 +64,7 @@ def test_every_worker_is_seen_with_its_browser_and_what_it_does(watched: Stack, 
     assert 0 < found["disk"]["percent"] <= 100
 
 
+@pytest.mark.exhaustive("tests/oven_site/health has vitals, metrics and samples")
 def test_metrics_tell_of_real_grabs(watched: Stack) -> None:
     before = scraped(watched)
     path = "/grab/png/64/64/anim~counted"
@@ -86,6 +88,7 @@ def test_metrics_tell_of_real_grabs(watched: Stack) -> None:
     assert scraped(watched)("oven_redis_up") == 1
 
 
+@pytest.mark.exhaustive("tests/oven_site/health has vitals, metrics and samples")
 def test_a_grab_is_followed_from_its_request_to_its_attempt(watched: Stack) -> None:
     response = watched.get("/grab/png/64/64/anim~followed", headers={"X-Request-ID": "e2e-follow-me-1"})
     assert response.headers["x-request-id"] == "e2e-follow-me-1"

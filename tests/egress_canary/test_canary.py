@@ -174,6 +174,7 @@ def leave(host: EngineHost, url: str, scratch: Path) -> ErrorCode | None:
     return None
 
 
+@pytest.mark.exhaustive("the gate has every mechanism and every spelling")
 def test_no_page_takes_itself_to_the_canary(
     gated: EngineHost, bare: EngineHost, site: VectorSite, canary: Canary, tmp_path: Path, full_size: bool
 ) -> None:

@@ -31,6 +31,8 @@ STATIC = {
     "lint-imports": ["lint-imports"],
     "migrations": [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
     "mypy": ["mypy"],
+}
+EXHAUSTIVE = {
     "bandit": [
         "bandit",
         "-q",
@@ -98,8 +100,9 @@ def pytest_phase(name: str, workers: int, *arguments: str, everything: bool) -> 
     return Phase(name, [sys.executable, "-m", "pytest", *spread, *size, *arguments])
 
 
-def static_phases() -> list[Phase]:
-    return [Phase(name, command) for name, command in STATIC.items()]
+def static_phases(everything: bool) -> list[Phase]:
+    checks = STATIC | EXHAUSTIVE if everything else STATIC
+    return [Phase(name, command) for name, command in checks.items()]
 
 
 def run_in_background(phases: Sequence[Phase]) -> threading.Thread:
@@ -138,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     everything = options.all
     # Chaos waits most of the time, so it runs beside the others; at full size it needs the machine for itself.
     chaos = pytest_phase("chaos", 0, *CHAOS, everything=everything)
-    beside = [*static_phases(), pytest_phase("memory", 0, *MEMORY, everything=everything)]
+    beside = [*static_phases(everything), pytest_phase("memory", 0, *MEMORY, everything=everything)]
     beside += [] if everything else [chaos]
     foreground = [
         pytest_phase("unit", 2, *UNIT, "tests", everything=everything),
@@ -173,7 +176,7 @@ def report(phases: Sequence[Phase], seconds: float) -> int:
     counts = {
         outcome: sum(test["outcome"] == outcome for test in tests) for outcome in ("passed", "failed", "skipped")
     }
-    checks = [phase for phase in phases if phase.name in STATIC or phase.name == "covered"]
+    checks = [phase for phase in phases if phase.name in STATIC | EXHAUSTIVE or phase.name == "covered"]
     counts["passed"] += sum(phase.code == 0 for phase in checks)
     counts["failed"] += len(failures) - counts["failed"]
     print("\n" + ", ".join(f"{number} {outcome}" for outcome, number in counts.items()))

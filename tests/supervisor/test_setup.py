@@ -189,6 +189,7 @@ def test_without_apt_it_goes_on_when_nothing_is_missing(machine: Machine) -> Non
     assert machine.setup().returncode == 0
 
 
+@pytest.mark.exhaustive("it runs a whole set-up")
 def test_a_failing_install_is_shown(machine: Machine) -> None:
     machine.environment()
     machine.program("ffmpeg")

@@ -167,6 +167,7 @@ def test_the_next_piece_stands_in_for_one_that_fails(made: Made) -> None:
     assert card.pieces == [f"p{(index + 1) % 10}"]
 
 
+@pytest.mark.exhaustive("the gate has one piece that fails")
 def test_when_too_many_pieces_fail_the_card_does(made: Made) -> None:
     card = made(Layout.MOSAIC, *[f"$p{index}" for index in range(13)])
     assert (card.state, card.error_code, card.attempt) == (State.FAILED, "pieces_failed", 3)
@@ -258,6 +259,7 @@ def test_without_any_picture_the_alert_says_so(made: Made, site: Any) -> None:
     assert any("There is none yet." in line for line in warnings())
 
 
+@pytest.mark.exhaustive("the gate has a mosaic of sixteen")
 def test_ten_thousand_pieces_are_sixteen_captures(made: Made, site: Any) -> None:
     site.lists(items(10_000))
     assert made(Layout.MOSAIC).state == State.COMPLETE

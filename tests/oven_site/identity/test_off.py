@@ -104,6 +104,7 @@ def test_a_start_with_half_a_configuration_is_refused(tmp_path: Path) -> None:
     assert "OVEN_OIDC_CLIENT_ID is missing" in done.stderr
 
 
+@pytest.mark.exhaustive("the gate asks for every address of theirs")
 def test_while_off_nothing_that_talks_to_providers_or_keys_is_loaded(tmp_path: Path) -> None:
     code = (
         "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'oven_site.settings'\n"
