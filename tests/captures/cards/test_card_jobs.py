@@ -167,7 +167,6 @@ def test_the_next_piece_stands_in_for_one_that_fails(made: Made) -> None:
     assert card.pieces == [f"p{(index + 1) % 10}"]
 
 
-@pytest.mark.exhaustive("the gate has one piece that fails")
 def test_when_too_many_pieces_fail_the_card_does(made: Made) -> None:
     card = made(Layout.MOSAIC, *[f"$p{index}" for index in range(13)])
     assert (card.state, card.error_code, card.attempt) == (State.FAILED, "pieces_failed", 3)
