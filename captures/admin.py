@@ -38,7 +38,18 @@ from oven_site.jobs.models import Attempt
 
 __all__ = ["CardAdmin", "FrozenPieceAdmin", "GrabAdmin", "KeepAdmin", "PinAdmin"]
 
-RESULT_FIELDS = ("files", "pixels", "weight", "still_reason", "blank", "mode", "ready", "ready_ms", "spans_panel")
+RESULT_FIELDS = (
+    "files",
+    "pixels",
+    "weight",
+    "warning_list",
+    "still_reason",
+    "blank",
+    "mode",
+    "ready",
+    "ready_ms",
+    "spans_panel",
+)
 RECORD_FIELDS = (
     *("public_id", "capture_key", "purpose", "source", "lane", "requested_by", "again_link", "attempt", "worker"),
     *("created_at", "started_at", "ended_at", "expires_at"),
@@ -117,8 +128,15 @@ class GrabAdmin(JobAdmin):
         if grab.error_message:
             return grab.error_message
         notes = [grab.still_reason and f"a still: {grab.still_reason}", grab.blank and "all black"]
+        if grab.warnings:
+            notes.append(f"{len(grab.warnings)} warning{'s' * (len(grab.warnings) != 1)}")
         notes.append(grab.mode if grab.mode not in ("", "virtual") else "")
         return ", ".join(note for note in notes if note) or grab.detail
+
+    @display(description="Warnings")
+    def warning_list(self, grab: Grab) -> SafeString | str:
+        lines = ((f"{warning['message']} ({warning['code']})",) for warning in grab.warnings)
+        return format_html_join(SafeString("<br>"), "{}", lines) or "–"
 
     @display(description="Bytes", ordering="artifact__bytes")
     def weight(self, grab: Grab) -> str:

@@ -41,6 +41,14 @@ def queue_full() -> JsonResponse:
     return response
 
 
+def grab_headers(grab: Grab, cache: str) -> dict[str, str]:
+    """Return the headers that name a capture, and say whether it was there already and what may be wrong in it."""
+    headers = {"X-Cache": cache, "X-Grab-Id": grab.public_id}
+    if grab.warnings:
+        headers["X-Grab-Warnings"] = ", ".join(dict.fromkeys(warning["code"] for warning in grab.warnings))
+    return headers
+
+
 def etag(artifact: Artifact) -> str:
     return f'"{artifact.sha256[:32]}"'
 

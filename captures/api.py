@@ -88,7 +88,7 @@ async def _answer(request: HttpRequest, asked: Asked, by_address: bool) -> HttpR
     grab = await answers.settled(asked.grab)
     if isinstance(grab, JsonResponse):
         return grab
-    headers = {"X-Cache": "MISS", "X-Grab-Id": grab.public_id}
+    headers = answers.grab_headers(grab, "MISS")
     if by_address:
         headers["Cache-Control"] = "public, max-age=3600"
     else:
@@ -97,7 +97,7 @@ async def _answer(request: HttpRequest, asked: Asked, by_address: bool) -> HttpR
 
 
 def _cached(request: HttpRequest, grab: Grab, by_address: bool) -> HttpResponseBase:
-    headers = {"X-Cache": "HIT", "X-Grab-Id": grab.public_id}
+    headers = answers.grab_headers(grab, "HIT")
     if "Origin" in request.headers:  # scripts of other sites need the bytes: a redirect would lose their rights
         headers["X-Proxy"] = "CDN"
         if by_address:
@@ -118,8 +118,9 @@ async def _several(asked: Asked) -> HttpResponseBase:
     if isinstance(grab, JsonResponse):
         return grab
     outputs = await sync_to_async(shapes.outputs)(grab)
-    headers = {"X-Cache": "HIT" if asked.cached else "MISS", "X-Grab-Id": grab.public_id}
-    return JsonResponse({"grabId": grab.public_id, "outputs": outputs}, headers=headers)
+    headers = answers.grab_headers(grab, "HIT" if asked.cached else "MISS")
+    warnings = {"warnings": grab.warnings} if grab.warnings else {}
+    return JsonResponse({"grabId": grab.public_id, "outputs": outputs, **warnings}, headers=headers)
 
 
 async def _baking(wish: GrabRequest) -> HttpResponse | None:

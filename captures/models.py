@@ -66,6 +66,9 @@ class Grab(Job):
     ready_ms = models.PositiveIntegerField(null=True, blank=True)
     still_reason = models.CharField(max_length=10, blank=True)
     blank = models.BooleanField(default=False, help_text="Every frame is black.")
+    warnings = models.JSONField(
+        default=list, blank=True, help_text="What may be missing or wrong: objects with `code` and `message`."
+    )
     ipfs_cid = models.CharField("CID", max_length=CID_CHARS, blank=True, help_text="Once it is pinned.")
 
     objects = GrabQuerySet.as_manager()
@@ -134,6 +137,7 @@ class Grab(Job):
             "duration": self.duration_ms,
             "spec": self.spec,
             "cid": self.ipfs_cid,
+            "warnings": [warning["message"] for warning in self.warnings],
         }
 
 

@@ -8,12 +8,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from django.conf import settings
 
-from captures.engine.spec import CaptureSpec, Format, Output
+from captures.engine.spec import CaptureSpec, Format, Output, Start
 from captures.models import MAX_PIXELS
 from captures.purpose import Purpose
 from oven_site.contract import BadRequest
@@ -25,6 +27,8 @@ GIF_PLAYBACK_FPS = 50.0
 DENSITY = (0.1, 8.0)
 QUALITY = (1, 100)
 MAX_FRAMES = 600
+AT_MS = (0, 60_000)
+SEED = (0, 2**53 - 1)
 MAX_PIECE = 200
 MAX_URL = 2000
 CACHE_KEY_CHARS = 48
@@ -36,6 +40,16 @@ _DOMAIN_END = re.compile(r"\.(com|net|org|io|dev|app|xyz|co)$", re.IGNORECASE)
 _WEB_PAGE = re.compile(r"^https?://", re.IGNORECASE)
 _REFUSED = ("sundarakarma",)
 _PIECE_CHARS = re.compile(r"[\w$@~.\-+!*'(),:;=/ ]+", re.UNICODE)
+
+
+class Stills(StrEnum):
+    """Whether an animation of which nothing moves becomes a still."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,10 @@ class GrabRequest:
     transparent: bool = False
     cache_key: str = ""
     at_ms: int | None = None  # from ready, or soon after, to the first frame; None: as the settings say
+    start: Start = Start.AUTO
+    seed: int | None = None
+    date_s: int | None = None  # where Date starts, in seconds since 1970
+    still: bool = True  # an animation of which nothing moves becomes a still
     purpose: Purpose = Purpose.GRAB
     formats: tuple[Format, ...] = ()
     sizes: tuple[int, ...] = ()
@@ -113,14 +131,19 @@ class GrabRequest:
             transparent=self.transparent,
             outputs=self._files() if self.formats else (),
             wait_for_idle=self.is_url,
+            start=self.start,
+            seed=self.seed,
+            date_s=self.date_s,
+            still_allowed=self.still,
             **{**engine_settings(), **self._settle()},
         )
 
     def _settle(self) -> dict[str, int]:
         """An exact moment does not depend on the tick at which the page was seen to be ready."""
-        if self.at_ms is None:
+        at_ms = 0 if self.at_ms is None and self.start is Start.LOAD else self.at_ms
+        if at_ms is None:
             return {}
-        return {"settle_ms": self.at_ms, "settle_still_ms": self.at_ms, "align_ms": ALIGN_MS}
+        return {"settle_ms": at_ms, "settle_still_ms": at_ms, "align_ms": ALIGN_MS}
 
     def _files(self) -> tuple[Output, ...]:
         return tuple(Output(wish.format, *wish.pixel_size) for wish in self.outputs)
@@ -150,7 +173,16 @@ class GrabRequest:
         """What is stored; what few ask for is left out where it was not."""
         shape: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         shape.update(formats=list(self.formats), sizes=list(self.sizes))
-        usual: dict[str, Any] = {"purpose": Purpose.GRAB, "formats": [], "sizes": [], "at_ms": None}
+        usual: dict[str, Any] = {
+            "purpose": Purpose.GRAB,
+            "formats": [],
+            "sizes": [],
+            "at_ms": None,
+            "start": Start.AUTO,
+            "seed": None,
+            "date_s": None,
+            "still": True,
+        }
         return {name: value for name, value in shape.items() if name not in usual or value != usual[name]}
 
     @classmethod
@@ -160,6 +192,7 @@ class GrabRequest:
             "purpose": Purpose(data.get("purpose", Purpose.GRAB)),
             "formats": tuple(Format(name) for name in data.get("formats", ())),
             "sizes": tuple(data.get("sizes", ())),
+            "start": Start(data.get("start", Start.AUTO)),
         }
         return cls(**{**data, "format": Format(data["format"]), **several})
 
@@ -174,6 +207,8 @@ def engine_settings() -> dict[str, Any]:
         "tick_hz": settings.OVEN_TICK_HZ,
         "blocked_urls": tuple(settings.OVEN_BLOCKED_URLS),
         "step_limit_s": settings.OVEN_STEP_LIMIT_S,
+        "network_wait_s": settings.OVEN_NETWORK_WAIT_S,
+        "fetch_wait_s": settings.OVEN_FETCH_WAIT_S,
         "deadline_s": settings.OVEN_CAPTURE_LIMIT_S,
         "max_requests": settings.OVEN_PAGE_MAX_REQUESTS,
         "memory_limit_mb": settings.OVEN_PAGE_MEMORY_MB,
@@ -207,6 +242,11 @@ def parse(
         quality=round(_number(raw, "quality", 80, QUALITY)),
         transparent=flag(raw, "transparent"),
         cache_key=clean_cache_key(str(raw.get("cacheKey") or "")),
+        at_ms=None if raw.get("at") in (None, "") else round(_number(raw, "at", 0, AT_MS, "milliseconds")),
+        start=_choice(raw, "start", Start.AUTO),
+        seed=None if raw.get("seed") in (None, "") else round(_number(raw, "seed", 0, SEED)),
+        date_s=_date(raw),
+        still=_choice(raw, "still", Stills.AUTO) is Stills.AUTO,
         purpose=purpose,
         formats=formats,
     )
@@ -271,6 +311,31 @@ def _format(value: object, field: str = "format") -> Format:
     except ValueError:
         valid = [f.value for f in Format]
         raise BadRequest(field, f"{field}: {str(value)[:20]!r} is not one of {', '.join(valid)}.", valid) from None
+
+
+def _choice(raw: Mapping[str, Any], field: str, default: Choice) -> Choice:
+    kind, value = type(default), raw.get(field)
+    if value is None or value == "":
+        return default
+    try:
+        return kind(str(value).lower())
+    except ValueError:
+        valid = [choice.value for choice in kind]
+        text = f"{field}: {str(value)[:20]!r} is not one of {', '.join(valid)}."
+        raise BadRequest(field, text, valid) from None
+
+
+def _date(raw: Mapping[str, Any]) -> int | None:
+    """Seconds since 1970 of an ISO 8601 date, with or without a time; without a time zone it is UTC."""
+    value = raw.get("date")
+    if value is None or value == "":
+        return None
+    try:
+        found = datetime.fromisoformat(str(value))
+        return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        text = f"date: {str(value)[:40]!r} is no date as 2026-01-31 or 2026-01-31T12:00:00Z."
+        raise BadRequest("date", text, "ISO 8601") from None
 
 
 def _formats(raw: Mapping[str, Any]) -> tuple[Format, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from captures import requests as bounds
-from captures.engine.spec import Format
+from captures.engine.spec import Format, Start
 
 _FORMAT = {"type": "string", "enum": [f.value for f in Format], "default": "webp"}
 
@@ -22,6 +22,26 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "viewportScale": _range("number", bounds.DENSITY, None, "File pixels for each CSS pixel, instead of density."),
     "quality": _range("integer", bounds.QUALITY, 80, "Of WebP and MP4."),
     "transparent": {"type": "boolean", "default": False, "description": "Keep transparency (png, webp)."},
+    "start": {
+        "type": "string",
+        "enum": [start.value for start in Start],
+        "default": Start.AUTO.value,
+        "description": "When the capture starts: `load` (the page's first picture), `ready` (its signal), `idle` "
+        "(nothing of its first picture is on its way), or `auto` (ready, else idle for pages that send no signal).",
+    },
+    "at": _range("integer", bounds.AT_MS, None, "Milliseconds of the page's time from the start to the first frame."),
+    "seed": _range("integer", bounds.SEED, None, "Math.random and crypto give the same numbers in every run."),
+    "date": {
+        "type": "string",
+        "format": "date-time",
+        "description": "Where the page's Date starts; now, if left out.",
+    },
+    "still": {
+        "type": "string",
+        "enum": [still.value for still in bounds.Stills],
+        "default": bounds.Stills.AUTO.value,
+        "description": "`never`: an animation even if every frame is the same.",
+    },
     "cacheKey": {"type": "string", "maxLength": bounds.CACHE_KEY_CHARS, "description": "Told apart from others."},
     "source": {"type": "string", "default": "manual", "description": "Recorded; `keep` overtakes (scope grab)."},
     "keepId": {"type": "string", "description": "Recorded."},
@@ -94,12 +114,17 @@ _SEVERAL = {
     "properties": {
         "grabId": {"type": "string"},
         "outputs": {"type": "array", "items": {"type": "object", "properties": _OUTPUT}},
+        "warnings": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
+        },
     },
 }
 GRAB_RESPONSES = {
     "responses": {
         200: {
-            "description": "The media. `X-Cache`, `X-Grab-Id`; a stand-in has `X-Oven-Status`.",
+            "description": "The media. `X-Cache`, `X-Grab-Id`, and `X-Grab-Warnings` (codes of what may be "
+            "missing or wrong); a stand-in has `X-Oven-Status`.",
             "content": {**_IMAGE, "application/json": {"schema": _SEVERAL}},
         },
         302: {"description": "Captured before: where it lies. `X-Cache: HIT`."},

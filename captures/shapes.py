@@ -63,6 +63,8 @@ def grab_record(grab: Grab, stage: str = "") -> dict[str, Any]:
     if grab.artifact:
         record["size"] = grab.artifact.bytes
         record["cdnUrl"] = grab.cdn_url
+    if grab.warnings:
+        record["warnings"] = grab.warnings
     if grab.ipfs_cid:
         record["ipfsCid"] = grab.ipfs_cid
         record["ipfsUri"] = f"ipfs://{grab.ipfs_cid}"

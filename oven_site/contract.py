@@ -21,8 +21,8 @@ CORS = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
     "Access-Control-Allow-Headers": "Content-Type, Authorization, Idempotency-Key",
     "Access-Control-Expose-Headers": (
-        "X-Grab-Id, X-Grab-Duration, X-Cache, X-Proxy, X-Oven-Status, X-Queue-Position, X-Estimated-Wait, "
-        "X-OG-Layout, X-OG-Generated, X-OG-Featured, X-Backdrop-Piece, "
+        "X-Grab-Id, X-Grab-Duration, X-Grab-Warnings, X-Cache, X-Proxy, X-Oven-Status, X-Queue-Position, "
+        "X-Estimated-Wait, X-OG-Layout, X-OG-Generated, X-OG-Featured, X-Backdrop-Piece, "
         "X-Screenshot-Preset, X-Screenshot-Dimensions, Retry-After, Idempotent-Replayed"
     ),
 }

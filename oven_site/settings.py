@@ -275,6 +275,8 @@ OVEN_PAGE_MEMORY_MB = env.int("OVEN_PAGE_MEMORY_MB", default=1024)
 OVEN_PAGE_MAX_PROCESSES = env.int("OVEN_PAGE_MAX_PROCESSES", default=24)
 OVEN_CAPTURE_LIMIT_S = env.float("OVEN_CAPTURE_LIMIT_S", default=60.0)
 OVEN_STEP_LIMIT_S = env.float("OVEN_STEP_LIMIT_S", default=8.0)
+OVEN_NETWORK_WAIT_S = env.float("OVEN_NETWORK_WAIT_S", default=15.0)
+OVEN_FETCH_WAIT_S = env.float("OVEN_FETCH_WAIT_S", default=3.0)
 OVEN_WAIT_S = env.float("OVEN_WAIT_S", default=90.0)  # a request waits this long for its grab
 OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500)
 OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0)  # a capture answers repeats for so long

@@ -65,6 +65,9 @@ class Connection(asyncio.Protocol):
     def on(self, session: str, method: str, handler: Handler) -> None:
         self._handlers[session, method].append(handler)
 
+    def off(self, session: str, method: str, handler: Handler) -> None:
+        self._handlers[session, method].remove(handler)
+
     def forget(self, session: str) -> None:
         """Drops a session's handlers."""
         for key in [key for key in self._handlers if key[0] == session]:
@@ -127,3 +130,6 @@ class Session:
 
     def on(self, method: str, handler: Handler) -> None:
         self.connection.on(self.id, method, handler)
+
+    def off(self, method: str, handler: Handler) -> None:
+        self.connection.off(self.id, method, handler)

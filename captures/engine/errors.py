@@ -23,6 +23,7 @@ class ErrorCode(StrEnum):
     BROWSER_LOST = "browser_lost"
     NO_BROWSER = "no_browser"
     ENCODE = "encode"
+    INTERNAL = "internal"  # a fault of the engine, as a clock that disagrees with its plan
 
     @property
     def retry(self) -> bool:

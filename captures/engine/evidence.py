@@ -35,7 +35,7 @@ class Evidence:
         self._session, self._passage = session, passage
         self._max_requests, self._too_many = max_requests, too_many  # 0: any number
         self._sent = 0  # over the network
-        self._urls: dict[str, str] = {}  # of requests under way
+        self._urls: dict[str, str] = {}  # of requests under way, for the sentence about one that fails
         session.on("Runtime.exceptionThrown", self._exception)
         session.on("Runtime.consoleAPICalled", self._console)
         session.on("Log.entryAdded", self._log)
@@ -48,8 +48,9 @@ class Evidence:
         session.on("Page.downloadWillBegin", self._download)
 
     @property
-    def inflight(self) -> int:
-        return len(self._urls)
+    def errors(self) -> list[str]:
+        """Return what went wrong in the page and on the network."""
+        return [*self.page_errors, *self.console_errors, *self.failed_requests]
 
     def as_dict(self) -> dict[str, object]:
         return {

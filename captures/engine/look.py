@@ -5,14 +5,11 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 
-from PIL import Image, ImageChops
+from PIL import Image
 
 from captures.engine.spec import PREVIEW_SIDE
 
-SMALL = 128  # a first look is at about this many pixels a side
-CLEARLY_CHANGED = 32  # of 255: such a difference in the small picture settles it
-SAME_PIXELS = 8  # this many changed pixels (a cursor, an encoder's ripple) are no animation
-CHANGED_LEVELS = 24
+SMALL = 128  # what is judged has about this many pixels a side
 FLAT_LEVELS = 30  # sum over R, G and B
 BLACK_LEVEL = 5
 CLEAR_ALPHA = 10
@@ -43,7 +40,6 @@ class Look:
     moved: bool = False
     detailed: bool = False
     _first: bytes = b""
-    _first_small: Image.Image | None = None
     _darkest: list[int] = field(default_factory=lambda: [255, 255, 255])
     _brightest: list[int] = field(default_factory=lambda: [0, 0, 0])
     _mean: tuple[int, int, int] = (0, 0, 0)
@@ -53,11 +49,10 @@ class Look:
         small = open_small(data) if image is None else reduce(image)
         rgb, extrema = small.convert("RGB"), _alpha_extrema(small)
         self._count(rgb, extrema)
-        if self._first_small is None:
-            self._first, self._first_small = data, small
-            self._mean = _mean_color(rgb)
-        elif not self.moved and data != self._first:
-            self.moved = self._differs(small, data)
+        if not self.frames:
+            self._first, self._mean = data, _mean_color(rgb)
+        elif not self.moved:
+            self.moved = data != self._first  # equal pixels are equal bytes: Chromium encodes all frames alike
         if not self.detailed:
             self._look_for_detail(rgb, data)
         self.frames += 1
@@ -65,7 +60,7 @@ class Look:
 
     @property
     def frozen(self) -> bool:
-        """An animation was asked for and every frame is the same."""
+        """An animation was asked for and every frame is the same, to the pixel."""
         return self.frames > 1 and not self.moved
 
     @property
@@ -99,13 +94,6 @@ class Look:
             self._darkest[channel] = min(self._darkest[channel], low)
             self._brightest[channel] = max(self._brightest[channel], high)
 
-    def _differs(self, small: Image.Image, data: bytes) -> bool:
-        assert self._first_small is not None
-        if _spread(ImageChops.difference(small, self._first_small)) > CLEARLY_CHANGED:
-            return True
-        changed = ImageChops.difference(_full(data), _full(self._first)).convert("L")
-        return sum(changed.histogram()[CHANGED_LEVELS:]) > SAME_PIXELS
-
     def _look_for_detail(self, rgb: Image.Image, data: bytes) -> None:
         if _contrast(rgb) < FLAT_LEVELS:  # small details vanish in the small picture: look again at the whole one
             rgb = _full(data).convert("RGB")
@@ -128,10 +116,6 @@ def _alpha_extrema(image: Image.Image) -> tuple[int, int]:
 
 def _contrast(image: Image.Image) -> int:
     return sum(high - low for low, high in _extrema(image))
-
-
-def _spread(image: Image.Image) -> int:
-    return max(high for _, high in _extrema(image))
 
 
 def _mean_color(image: Image.Image) -> tuple[int, int, int]:

@@ -3,46 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from captures.engine.pace.base import Pacer
-from captures.engine.spec import Ready
+from captures.engine.spec import Ready, Start
 
 STEP_MS = 50.0
-SETTLE_STEP_MS = 100.0
 IDLE_MS = 500.0
+FONTS_LIMIT_MS = 1000.0  # of the page's time; while a font is on its way, it stands
+FONTS = "!document.fonts || document.fonts.status === 'loaded'"
 
-OnStep = Callable[[float], Awaitable[None]]
+Shot = dict[str, Any] | None
+OnStep = Callable[[float, bytes | None], Awaitable[Shot]]
 
 
 async def wait_ready(pacer: Pacer, on_step: OnStep) -> tuple[Ready, int]:
-    """Lets the page live until it is ready. Returns which rung served and the page's age in ms.
+    """Let the page live until it is ready. Return which rung served and the page's age in ms.
 
-    `on_step` hears the age after every step.
+    `on_step` is called with the age after every step, and with a picture if it asked for one: what it returns are the
+    parameters of the next step's screenshot.
     """
-    spec, tab = pacer.spec, pacer.tab
+    spec = pacer.spec
+    if spec.start is Start.LOAD:
+        return Ready.LOAD, await _first_picture(pacer)
     signal = f"(() => {{ try {{ return Boolean({spec.ready_expression}) }} catch {{ return false }} }})()"
     question = f"[{signal}, document.readyState === 'complete']"
     idle_since: float | None = None
+    shot: Shot = None
     while True:
-        age, answer = await pacer.live_and_ask(STEP_MS, question)
-        answer = answer or [False, False]
-        if answer[0]:
+        age, picture = await pacer.live(STEP_MS, shot)
+        said, complete = await pacer.tab.evaluate(question) or (False, False)
+        if said and spec.start is not Start.IDLE:
             return Ready.SIGNAL, round(age)
-        if spec.wait_for_idle:
-            quiet = answer[1] and tab.evidence.inflight == 0
+        if spec.start is Start.IDLE or (spec.wait_for_idle and spec.start is not Start.READY):
+            await pacer.settle_network()
+            quiet = complete and not pacer.tab.network.waited_for()
             idle_since = (age if idle_since is None else idle_since) if quiet else None
             if idle_since is not None and age - idle_since >= IDLE_MS:
                 return Ready.IDLE, round(age)
         if age >= spec.ready_limit_ms:
             return Ready.LIMIT, round(age)
-        await on_step(age)
+        shot = await on_step(age, picture)
+
+
+async def _first_picture(pacer: Pacer) -> int:
+    """Let the page live until it has drawn something; return its age in ms."""
+    age, picture = 0.0, None
+    while picture is None and age < pacer.spec.ready_limit_ms:
+        age, picture = await pacer.live(1000 / pacer.spec.tick_hz, {**pacer.spec.shot})
+    return round(age)
 
 
 async def settle(pacer: Pacer, age_ms: float) -> None:
-    """`age_ms`: the page's, when it was seen to be ready."""
+    """Let the page settle, and its fonts arrive. `age_ms`: the page's, when it was seen to be ready."""
     left = float(pacer.spec.settle_wait_ms)
     if pacer.spec.align_ms:
         left += -round(age_ms) % pacer.spec.align_ms
-    while left > 0:
-        await pacer.live(min(SETTLE_STEP_MS, left))
-        left -= SETTLE_STEP_MS
+    if left > 0:
+        await pacer.live(left)
+    waited = 0.0
+    while waited < FONTS_LIMIT_MS and not await pacer.tab.evaluate(FONTS):
+        await pacer.settle_network()
+        await pacer.live(STEP_MS)
+        waited += STEP_MS

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from captures.engine.cdp import CdpError
 from captures.engine.encode import Encoder, Frame, SeveralEncoder, encode_poster, encode_still, encoder_for
@@ -17,6 +17,7 @@ from captures.engine.look import Look, to_preview
 from captures.engine.pace import Pacer
 from captures.engine.ready import settle, wait_ready
 from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode, OnProgress, Progress, Ready
+from captures.engine.warnings import warnings_of
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ PREVIEW_EVERY_S = 0.25
 QUEUE_FRAMES = 6  # between capture and encoder: enough to overlap, little to hold
 LAST_FRAME_LIMIT_S = 1.5
 LAST_LOOK_MS = 100
+LOADING_SHOT = {"format": "jpeg", "quality": 50, "optimizeForSpeed": True}
 
 
 class Run:
@@ -72,16 +74,16 @@ class Run:
             await self.pacer.hold()
         return found
 
-    async def _loading(self, age_ms: float) -> None:
+    async def _loading(self, age_ms: float, picture: bytes | None) -> dict[str, Any] | None:
+        """Report a step of loading. A preview is a picture of a step that the page makes anyway."""
         percent = 5 + int(20 * min(1.0, age_ms / self.spec.ready_limit_ms))
         detail = f"Waiting for the piece, {age_ms / 1000:.1f} of {self.spec.ready_limit_ms / 1000:g} s"
         preview = None
-        if self._preview_due():
-            shot = await self.pacer.picture(format="jpeg", quality=50, optimizeForSpeed=True)
-            if shot:
-                self.last = shot
-                preview = await self._in_thread(_shrink, shot)
+        if picture:
+            self.last = picture
+            preview = await self._in_thread(_shrink, picture)
         self.report(Progress("loading", percent, detail, preview=preview))
+        return LOADING_SHOT if self._preview_due() else None
 
     async def _frames(self, encoder: Encoder | None) -> None:
         """Capture and encoding overlap: the next frame is drawn while the last is looked at and encoded."""
@@ -136,7 +138,9 @@ class Run:
         if shot is not None:
             await self._in_thread(probe.feed, shot)
         if shot is None or probe.clear_frames:
-            raise CaptureError(ErrorCode.BLANK, "The page never drew anything.")
+            errors = self.pacer.tab.evidence.errors
+            why = f" Its first error: {errors[0]}" if errors else ""
+            raise CaptureError(ErrorCode.BLANK, f"The page never drew anything.{why}")
 
     async def _conclude(self, encoder: Encoder | None, ready: Ready, ready_ms: int) -> CaptureResult:
         look, spec = self.look, self.spec
@@ -164,6 +168,7 @@ class Run:
             files=files,
             spans=self.spans,
             evidence=self.pacer.tab.evidence.as_dict(),
+            warnings=[*warnings_of(self.pacer.tab, look), *self.pacer.warnings()],
         )
 
     async def _write(self, encoder: Encoder | None, reason: str) -> list[File]:
@@ -188,6 +193,8 @@ class Run:
             return ""
         if self.pacer.mode is Mode.STILL:
             return "fallback"
+        if not self.spec.still_allowed:
+            return ""
         if self.look.flat and self.spec.frame_count > 1:
             return "flat"
         return "frozen" if self.look.frozen else ""

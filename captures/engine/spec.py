@@ -46,9 +46,19 @@ class Mode(StrEnum):
     STILL = "still"  # one picture, whatever is there
 
 
+class Start(StrEnum):
+    """From when on a page is captured."""
+
+    AUTO = "auto"  # ready, else (for pages that send no signal) idle, else the limit
+    LOAD = "load"  # its first moment: an intro is captured from its first frame
+    READY = "ready"  # its own signal
+    IDLE = "idle"  # nothing of its first picture is on its way
+
+
 class Ready(StrEnum):
     """What told us that the piece may be captured."""
 
+    LOAD = "load"
     SIGNAL = "signal"
     IDLE = "idle"
     LIMIT = "limit"
@@ -92,11 +102,16 @@ class CaptureSpec:
     tick_hz: float = 60.0  # how often requestAnimationFrame fires between frames
     blocked_urls: tuple[str, ...] = ()
     step_limit_s: float = 8.0  # wall time one step may take before the page counts as hung
-    network_limit_s: float = 1.8  # wall time an unanswered request may stop the page's clock
+    network_wait_s: float = 15.0  # wall time that requests may stop the page's clock, one alone and all together
+    fetch_wait_s: float = 3.0  # the same for one that a script has sent (Fetch, XHR)
+    start: Start = Start.AUTO
+    seed: int | None = None  # Math.random and crypto give the same numbers in every run
+    date_s: float | None = None  # where the page's Date starts, in seconds since 1970; None: now
     open_limit_s: float = 15.0  # wall time until the document starts to arrive
     deadline_s: float = 60.0  # wall time for everything
     max_requests: int = 0  # over the network; a page that sends more is ended. 0: any number
     memory_limit_mb: int = 1024  # of the page's own process
+    still_allowed: bool = True  # an animation of which nothing moves becomes a still
     sink: Callable[[CaptureSpec, Path], Encoder] | None = None  # takes the frames, as PNG, instead of a format
     modes: tuple[Mode, ...] = (Mode.VIRTUAL, Mode.INJECTED, Mode.PLAIN, Mode.REALTIME, Mode.STILL)
 
@@ -174,6 +189,24 @@ class File:
     frames: int
 
 
+class Flaw(StrEnum):
+    """What may be missing from a capture or wrong in it."""
+
+    NOT_LOADED = "not_loaded"  # a request that took too long, and was not waited for any longer
+    REQUEST_FAILED = "request_failed"
+    REQUEST_BLOCKED = "request_blocked"
+    TIMING = "timing"  # something moves that the engine cannot hold still
+    PAGE_ERROR = "page_error"  # errors of a page that shows one colour only
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureWarning:
+    """A sentence about what may be missing or wrong, and what kind of thing it is."""
+
+    flaw: Flaw
+    message: str
+
+
 @dataclass(slots=True)
 class CaptureResult:
     """What a capture yielded. `path` is in the directory given by the caller, who owns it from here on.
@@ -198,3 +231,4 @@ class CaptureResult:
     files: list[File] = field(default_factory=list)
     spans: dict[str, int] = field(default_factory=dict)  # milliseconds of wall time
     evidence: dict[str, object] = field(default_factory=dict)
+    warnings: list[CaptureWarning] = field(default_factory=list)

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from captures.engine.cdp import CdpError, Session
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.evidence import Evidence
 from captures.engine.gate import EVERYTHING, Passage
+from captures.engine.network import Network
 from captures.engine.spec import CaptureSpec
 
 T = TypeVar("T")
 CLOSE_LIMIT_S = 3.0
+SEED_JS = (Path(__file__).parent / "pace" / "seed.js").read_text()
+AUTO_ATTACH: dict[str, Any] = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
+FOLLOW = {"Network.enable": {}, "Target.setAutoAttach": AUTO_ATTACH, "Runtime.runIfWaitingForDebugger": {}}
+SHARED_WORKERS = {**AUTO_ATTACH, "filter": [{"type": "shared_worker"}, {"exclude": True}]}
 
 
 class Tab:
@@ -26,14 +32,19 @@ class Tab:
         self.root, self.context, self.cdp, self.spec = root, context, session, spec
         self.passage = passage
         self.evidence = Evidence(session, passage, spec.max_requests, self._asks_too_much)
-        self.workers: dict[str, Session] = {}
+        self.network = Network(spec.network_wait_s, spec.fetch_wait_s)
+        self.network.listen(session)
+        self.workers: dict[str, Session] = {}  # shared ones and those that workers have started, too
+        self.loose_workers = False  # shared ones, or workers of workers: they run a little on their own
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.gone.add_done_callback(_look_away)
+        self.gone.add_done_callback(look_away)
+        self.gone.add_done_callback(lambda _: self.network.wake())
         crashed = CaptureError(ErrorCode.CRASHED, "The page's process crashed.")
         session.on("Inspector.targetCrashed", lambda _: self.condemn(crashed))
         session.on("Inspector.detached", lambda _: self.condemn(_lost()))
         session.on("Target.attachedToTarget", self._attached)
         session.on("Target.detachedFromTarget", self._detached)
+        root.on("Target.attachedToTarget", self._shared_worker)
         session.connection.lost.add_done_callback(lambda _: self.condemn(_lost()))
 
     def condemn(self, error: CaptureError) -> None:
@@ -51,12 +62,12 @@ class Tab:
         either: set[asyncio.Future[Any]] = {task, self.gone}
         done, _ = await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         if self.gone in done:
-            task.add_done_callback(_look_away)
+            task.add_done_callback(look_away)
             task.cancel()
             self.gone.result()
         if task in done:
             return task.result()
-        task.add_done_callback(_look_away)
+        task.add_done_callback(look_away)
         task.cancel()
         raise StepTimeout(f"The page did not answer within {limit_s:g} s while {doing}.")
 
@@ -73,21 +84,27 @@ class Tab:
 
     async def prepare(self, metrics: dict[str, Any], begin_frame: bool) -> None:
         """Sends the set-up all at once: Chromium handles a session's calls in order."""
-        auto_attach = {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": True}
         calls = [
             *(self.send(f"{domain}.enable") for domain in ("Page", "Runtime", "Network", "Log", "Inspector")),
             self.send("Network.setBypassServiceWorker", bypass=True),
             self.send("Emulation.setFocusEmulationEnabled", enabled=True),
             self.send("Emulation.setDeviceMetricsOverride", **metrics),
-            self.send("Target.setAutoAttach", **auto_attach),
+            self.send("Target.setAutoAttach", **AUTO_ATTACH),
+            self.race(self.root.send("Target.setAutoAttach", SHARED_WORKERS), self.spec.step_limit_s, "opening"),
         ]
         if begin_frame:
             calls.append(self.send("HeadlessExperimental.enable"))
+        if self.spec.seed is not None:
+            calls.append(self.send("Page.addScriptToEvaluateOnNewDocument", source=self._seeded))
         if self.spec.blocked_urls:
             calls.append(self.send("Network.setBlockedURLs", urls=list(self.spec.blocked_urls)))
         if self.spec.transparent:
             calls.append(self.clear_background())
         await asyncio.gather(*calls)
+
+    @property
+    def _seeded(self) -> str:
+        return SEED_JS.replace("SEED", str(self.spec.seed))
 
     async def clear_background(self) -> dict[str, Any]:
         color = {"r": 0, "g": 0, "b": 0, "a": 0}
@@ -101,6 +118,7 @@ class Tab:
         """True when the context is gone within the limit; also when the page is wedged."""
         self.condemn(_lost())
         self.cdp.connection.forget(self.cdp.id)
+        self.root.off("Target.attachedToTarget", self._shared_worker)
         if self.passage is not None:
             self.passage.close()
         try:
@@ -111,18 +129,41 @@ class Tab:
         return True
 
     def _attached(self, event: dict[str, Any]) -> None:
-        if event["targetInfo"]["type"] == "worker":
-            self.workers[event["sessionId"]] = Session(self.cdp.connection, event["sessionId"])
+        """Follow a worker or a frame, and what it starts in turn, from its first request on."""
+        target, session = event["targetInfo"], Session(self.cdp.connection, event["sessionId"])
+        if target["type"] in ("worker", "shared_worker"):
+            self.workers[session.id] = session
+            self.network.worker_started(target)
+        self.network.listen(session)
+        session.on(
+            "Target.attachedToTarget", self._attached_to_worker if session.id in self.workers else self._attached
+        )
+        session.on("Target.detachedFromTarget", self._detached)
+        if self.spec.seed is not None and target["type"] != "iframe":
+            session.send("Runtime.evaluate", {"expression": self._seeded}).add_done_callback(look_away)
+        for method, params in FOLLOW.items():
+            session.send(method, params).add_done_callback(look_away)
+
+    def _attached_to_worker(self, event: dict[str, Any]) -> None:
+        self.loose_workers = True
+        self._attached(event)
+
+    def _shared_worker(self, event: dict[str, Any]) -> None:
+        """Shared workers belong to no page: the browser reports those of all its contexts."""
+        if event["targetInfo"].get("browserContextId") == self.context:
+            self.loose_workers = True
+            self._attached(event)
 
     def _detached(self, event: dict[str, Any]) -> None:
         self.workers.pop(event["sessionId"], None)
+        self.cdp.connection.forget(event["sessionId"])
 
 
 def _lost() -> CaptureError:
     return CaptureError(ErrorCode.BROWSER_LOST, "The page was closed.")
 
 
-def _look_away(task: asyncio.Future[Any]) -> None:
+def look_away(task: asyncio.Future[Any]) -> None:
     """The answer of an abandoned call interests nobody, its failure neither."""
     if not task.cancelled():
         task.exception()
@@ -150,7 +191,7 @@ async def open_tab(root: Session, spec: CaptureSpec, begin_frame: bool, passage:
         tab = Tab(root, context, Session(root.connection, attached["sessionId"]), spec, passage)
         await tab.prepare(_metrics(spec, begin_frame), begin_frame)
     except BaseException:
-        root.send("Target.disposeBrowserContext", {"browserContextId": context}).add_done_callback(_look_away)
+        root.send("Target.disposeBrowserContext", {"browserContextId": context}).add_done_callback(look_away)
         raise
     return tab
 

@@ -58,7 +58,7 @@ async def _answer(request: HttpRequest, asked: Asked, family: Family) -> HttpRes
     if isinstance(grab, JsonResponse):
         return answers.copy(grab)
     assert grab.artifact is not None
-    headers = {"X-Cache": "MISS", "X-Grab-Id": grab.public_id}
+    headers = answers.grab_headers(grab, "MISS")
     return answers.body(
         request, grab.artifact, {**headers, "Cache-Control": f"public, max-age={family.miss_max_age}"}
     )
@@ -67,7 +67,7 @@ async def _answer(request: HttpRequest, asked: Asked, family: Family) -> HttpRes
 def cached(request: HttpRequest, grab: Grab, max_age: int) -> HttpResponseBase:
     """To where it lies; the bytes themselves for scripts of other sites, which a redirect would cost their rights."""
     assert grab.artifact is not None
-    headers = {"X-Cache": "HIT", "X-Grab-Id": grab.public_id, "Cache-Control": f"public, max-age={max_age}"}
+    headers = {**answers.grab_headers(grab, "HIT"), "Cache-Control": f"public, max-age={max_age}"}
     if "Origin" in request.headers:
         return answers.body(request, grab.artifact, {**headers, "X-Proxy": "CDN"})
     return answers.elsewhere(request, grab.artifact, headers)

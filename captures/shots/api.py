@@ -90,8 +90,8 @@ async def _answer(request: HttpRequest, asked: Asked, headers: dict[str, str]) -
     if isinstance(grab, JsonResponse):
         return answers.copy(grab)
     assert grab.artifact is not None
-    hit = {"X-Cache": "HIT"} if asked.cached else {}
-    return answers.body(request, grab.artifact, {**headers, **hit, "X-Grab-Id": grab.public_id})
+    cache = "HIT" if asked.cached else headers["X-Cache"]
+    return answers.body(request, grab.artifact, {**headers, **answers.grab_headers(grab, cache)})
 
 
 def _ticket(asked: Asked) -> JsonResponse:

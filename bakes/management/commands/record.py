@@ -1,5 +1,6 @@
 import shutil
 import tempfile
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,12 @@ class Command(BaseCommand):
         sound, output = options["sound"], options["output"]
         if sound and not sound.is_file():
             raise CommandError(f"{sound}: there is no such file.")
-        spec = recording(self._spec(options), sound)
-        with (
-            tempfile.TemporaryDirectory(prefix="oven-record-") as scratch,
-            EngineHost(browser_options(*origins(options["target"]))) as host,
-            tqdm(total=spec.frame_count, unit=" frames", disable=options["quiet"] or None) as bar,
-        ):
+        with ExitStack() as held:
+            url = address(options["target"], held)
+            spec = recording(self._spec(options, url), sound)
+            scratch = held.enter_context(tempfile.TemporaryDirectory(prefix="oven-record-"))
+            host = held.enter_context(EngineHost(browser_options(*origins(url))))
+            bar = held.enter_context(tqdm(total=spec.frame_count, unit=" frames", disable=options["quiet"] or None))
 
             def report(progress: Progress) -> None:
                 bar.update(max(0, progress.frames_done - bar.n))
@@ -63,11 +64,12 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{output}: {result.frames} frames of {result.width}×{result.height}{with_sound}, {kilobytes:.0f} kB"
         )
+        for warning in result.warnings:
+            self.stderr.write(self.style.WARNING(f"Warning: {warning.message} ({warning.flaw})"))
 
-    def _spec(self, options: dict[str, Any]) -> CaptureSpec:
+    def _spec(self, options: dict[str, Any], url: str) -> CaptureSpec:
         if not 0 < options["seconds"] <= LONGEST_S:
             raise CommandError(f"--seconds: more than 0 and at most {LONGEST_S:g} are needed.")
-        url = address(options["target"])
         try:
             wish = parse(
                 {

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from captures.engine.cdp import CdpError
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.gate import Passage
-from captures.engine.spec import CaptureSpec, Mode
+from captures.engine.spec import CaptureSpec, CaptureWarning, Mode
 from captures.engine.tab import Tab
 
 
@@ -29,12 +29,15 @@ class Pacer(ABC):
         """Navigates; returns when the document has begun to arrive."""
 
     @abstractmethod
-    async def live(self, ms: float) -> float:
-        """Lets the page live for `ms` of its own time; returns its age in ms since `goto`."""
+    async def live(self, ms: float, shot: dict[str, Any] | None = None) -> tuple[float, bytes | None]:
+        """Let the page live for `ms` of its own time. Return its age in ms since `goto`.
 
-    async def live_and_ask(self, ms: float, expression: str) -> tuple[float, Any]:
-        """The same, and the value of an expression afterwards."""
-        return await self.live(ms), await self.tab.evaluate(expression)
+        With `shot` (parameters of a screenshot) also a picture, if it has drawn one by then.
+        """
+
+    async def settle_network(self) -> None:
+        """Wait until no request is waited for any more, where the page's time can stand meanwhile."""
+        return
 
     @abstractmethod
     async def hold(self) -> None:
@@ -43,6 +46,10 @@ class Pacer(ABC):
     @abstractmethod
     async def frame(self, index: int) -> bytes:
         """The picture at `index / fps` seconds after `hold`, as PNG or JPEG bytes. Indexes must rise by one."""
+
+    def warnings(self) -> list[CaptureWarning]:
+        """Return what the frames may be off by, once they are made."""
+        return []
 
     @abstractmethod
     async def picture(self, **shot: object) -> bytes | None:

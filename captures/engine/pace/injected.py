@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from captures.engine.errors import StepTimeout
 from captures.engine.pace.base import BeginFrameMixin, Pacer, navigate
@@ -28,11 +28,12 @@ class _ClockPacer(Pacer):
         await navigate(self.tab)
         self._started = time.monotonic()
 
-    async def live(self, ms: float) -> float:
+    async def live(self, ms: float, shot: dict[str, Any] | None = None) -> tuple[float, bytes | None]:
         end = time.monotonic() + ms / 1000
         while time.monotonic() < end:
             await self._pump()
-        return (time.monotonic() - self._started) * 1000
+        picture = await self.picture(**shot) if shot else None
+        return (time.monotonic() - self._started) * 1000, picture
 
     async def hold(self) -> None:
         await self.tab.evaluate("__ovenClock.hold()")

@@ -23,9 +23,10 @@ class _LivePacer(Pacer):
         await navigate(self.tab)
         self._started = time.monotonic()
 
-    async def live(self, ms: float) -> float:
+    async def live(self, ms: float, shot: dict[str, Any] | None = None) -> tuple[float, bytes | None]:
         await asyncio.sleep(ms / 1000)
-        return (time.monotonic() - self._started) * 1000
+        picture = await self.picture(**shot) if shot else None
+        return (time.monotonic() - self._started) * 1000, picture
 
     async def picture(self, **shot: object) -> bytes | None:
         return await self.tab.screenshot(**shot)

@@ -1,22 +1,44 @@
-"""Mode `virtual`: Chromium's own virtual time, and a BeginFrame for every tick. Exact, and nothing is injected."""
+"""Mode `virtual`: Chromium's own virtual time, and a BeginFrame for every tick. Exact, and no clock is injected.
+
+One budget of virtual time is open at a time, and every budget has one expiry. A request that is given up while a
+budget is open changes only its policy: a second budget would end the next step at once, and from then on the page's
+clock would run at half speed. Every frame is checked against the clock that the page reads.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from pathlib import Path
 from typing import Any, ClassVar
 
-from captures.engine.errors import StepTimeout
+from captures.engine.cdp import CdpError, Session
+from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.pace.base import BeginFrameMixin, Pacer, navigate
-from captures.engine.spec import Mode
-from captures.engine.tab import Tab
+from captures.engine.spec import CaptureSpec, CaptureWarning, Flaw, Mode
+from captures.engine.tab import Tab, look_away
 
-# `performance.now()` is clamped to 0.1 ms with a random dither, except on the grid itself. Every moment we stop at
-# is on that grid in absolute ticks, so that frame times are the same in every run.
+# `performance.now()` is clamped to 0.1 ms with a random dither, except on the grid itself. The time origin and every
+# moment at which we stop are on that grid in absolute ticks, so that the page reads the same times in every run.
 GRID_US = 100
 STARVATION = 1000  # tasks without the clock moving before Chromium moves it all the same
-PROBE_LIMIT_S = 1.5
-WORKER_LIMIT_S = 2.0
+LOOK_S = 0.1  # how often a step that does not end is looked at
+HELD_S = 0.05  # a budget that is used up in this moment must not be let run on
+UNKNOWN_S = 0.5  # a clock that stands for so long, with a page that answers, is held by a request we do not know
+PROBE_AFTER_S = 1.0
+WORKER_LIMIT_S = 0.25  # of real time, for a worker to run what is due; one that is busy for longer is not asked again
+CLOCK_TOLERANCE_MS = 1.0
+PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # a GIF
+CLOCK = "performance.timeOrigin + performance.now()"
+WORLD = "oven-clock"  # an isolated world: the page cannot replace its `performance`
+PAGE_JS = "".join((Path(__file__).parent / name).read_text() for name in ("audio.js", "threads.js"))
+BINDING = "ovenUsesThreads"
+# Answered by another thread, after whatever was asked of it before.
+PROBE = f"createImageBitmap(new Blob([Uint8Array.from(atob('{PIXEL}'), byte => byte.charCodeAt())])).then(() => 1)"
+PROBE_LIMIT_S = 1.0
+THREADS_S = 0.004  # of real time, for answers that come by way of the browser's process
+WAIT_FOR_NETWORK, ADVANCE = "pauseIfNetworkFetchesPending", "advance"
 
 
 class VirtualPacer(BeginFrameMixin, Pacer):
@@ -25,75 +47,133 @@ class VirtualPacer(BeginFrameMixin, Pacer):
 
     def __init__(self, tab: Tab) -> None:
         super().__init__(tab)
-        self._base_us = 0  # ticks at virtual zero
-        self._now_us = 0  # virtual time since then
+        self._base_us = 0  # Chromium's ticks at the document's time origin
+        self._epoch_ms = 0.0  # Date at the time origin
+        self._now_us = 0  # virtual time since the time origin
         self._held_us = 0
-        self._skew_us = 0
+        self._expired = 0  # budgets
+        self._network_holds = False  # by a request that no event tells of: Chromium must not wait for the network
         self._last: bytes | None = None
-        self._wait_for_network = True
-        self._expired: asyncio.Event = asyncio.Event()
-        tab.cdp.on("Emulation.virtualTimeBudgetExpired", lambda _: self._expired.set())
+        self._world: int | None = None
+        self._deaf: set[str] = set()  # workers that do not answer
+        self._worker_clocks: list[float] = []  # how far each was off the plan when it had run, in ms
+        self._uses_threads = False  # the page waits for answers of other threads than its own and its workers'
+        tab.cdp.on("Runtime.bindingCalled", self._binding_called)
+        tab.cdp.on("Emulation.virtualTimeBudgetExpired", self._budget_expired)
 
     async def goto(self) -> None:
-        answer = await self.tab.send("Emulation.setVirtualTimePolicy", policy="pause", initialVirtualTime=time.time())
+        """Put the time origin on the grid, in a whole second of Date, and navigate."""
+        start = math.floor(time.time() if self.spec.date_s is None else self.spec.date_s)
+        answer = await self.tab.send("Emulation.setVirtualTimePolicy", policy="pause", initialVirtualTime=start)
         self._base_us = round(answer["virtualTimeTicksBase"] * 1000)
-        self._skew_us = -self._base_us % GRID_US
+        skew_us = -self._base_us % GRID_US
+        await self._advance(skew_us, ADVANCE)
+        await self.tab.send("Runtime.addBinding", name=BINDING)
+        await self.tab.send("Page.addScriptToEvaluateOnNewDocument", source=PAGE_JS)
+        self._base_us, self._now_us = self._base_us + skew_us, 0
+        self._epoch_ms = start * 1000 + skew_us / 1000
         await navigate(self.tab)
-        self._now_us = 0
 
-    async def live(self, ms: float) -> float:
-        await self._pass(ms)
-        await self._tick(ms)
-        return self._now_us / 1000
+    async def live(self, ms: float, shot: dict[str, Any] | None = None) -> tuple[float, bytes | None]:
+        """Let `ms` of the page's time pass, with animation callbacks as a screen has them. `shot` is of the last."""
+        hz, target, picture = self.spec.tick_hz, self._now_us + _grid(ms * 1000), None
+        number = math.floor(self._now_us * hz / 1e6 + 1e-6) + 1
+        while (moment := _grid(number * 1e6 / hz)) <= target:
+            await self._step(moment)
+            number += 1
+            last = _grid(number * 1e6 / hz) > target
+            picture = await self._tick(1000 / hz, shot if last else None, quiet=not last) or picture
+        await self._step(target)
+        return self._now_us / 1000, picture
 
-    async def live_and_ask(self, ms: float, expression: str) -> tuple[float, Any]:
-        await self._pass(ms)
-        _, answer = await asyncio.gather(self._tick(ms), self.tab.evaluate(expression))
-        return self._now_us / 1000, answer
-
-    async def _pass(self, ms: float) -> None:
-        target = self._now_us + self._grid(ms * 1000)
-        if self._now_us == 0:
-            target += self._skew_us
-        policy = "pauseIfNetworkFetchesPending" if self._wait_for_network else "advance"
-        await self._advance(target, policy)
+    async def settle_network(self) -> None:
+        """Wait, while the page's time stands, until no request is waited for."""
+        while self.tab.network.waited_for():
+            with self.tab.network.waiting():
+                await self._change()
 
     async def hold(self) -> None:
         self._held_us = self._now_us
 
     async def frame(self, index: int) -> bytes:
         interval_us = 1e6 / self.spec.fps
-        target = self._held_us + self._grid(index * interval_us)
         if index:
-            await self._travel(target, interval_us)
+            await self._travel(index, interval_us)
+        if self.tab.workers and (not index or _callbacks(index, self.spec) - _callbacks(index - 1, self.spec) > 1):
+            # What a worker draws for a BeginFrame is shown by the next one.
+            await self._tick(interval_us / 1000)
+            await self._let_workers_run()
+        asked = self._ask_clock()
         shot = await self._tick(interval_us / 1000, self.spec.shot)
+        await self._check_clock(asked)
         self._last = shot or self._last
         if self._last is None:
             raise StepTimeout("The page drew nothing when asked for its first frame.")
         return self._last
 
     async def picture(self, **shot: object) -> bytes | None:
-        await self._advance(self._now_us + GRID_US, "advance")
+        await self._advance(self._now_us + GRID_US, ADVANCE)
         return await self._tick(GRID_US / 1000, shot)
 
-    async def _travel(self, target_us: int, interval_us: float) -> None:
-        """To the next frame, with the animation callbacks that a screen would have had on the way."""
-        start = self._now_us
-        ticks = max(1, round(interval_us * self.spec.tick_hz / 1e6))
-        for tick in range(1, ticks):
-            await self._advance(start + self._grid((target_us - start) * tick / ticks), "advance")
-            await self._tick(interval_us / ticks / 1000, quiet=True)
-        await self._advance(target_us, "advance")
-        if self.tab.workers:
-            await self._let_workers_draw(interval_us / ticks / 1000)
+    async def _travel(self, index: int, interval_us: float) -> None:
+        """Go to a frame's moment, with the animation callbacks that a screen has on the way."""
+        start, end = (self._held_us + _grid(number * interval_us) for number in (index - 1, index))
+        callbacks = _callbacks(index, self.spec) - _callbacks(index - 1, self.spec)
+        first = 2 if self.tab.workers else 1  # with workers, the frame itself takes two
+        for number in range(first, callbacks):
+            await self._step(start + _grid((end - start) * number / callbacks))
+            await self._tick(interval_us / callbacks / 1000, quiet=True)
+        await self._step(end)
 
-    async def _let_workers_draw(self, interval_ms: float) -> None:
-        """A worker answers a BeginFrame with a picture that only the next one can show: wait for it in between."""
-        await self._tick(interval_ms)
-        for worker in list(self.tab.workers.values()):
-            answer = worker.send("Runtime.evaluate", {"expression": "0"})
-            await self.tab.race(answer, WORKER_LIMIT_S, "drawing in a worker")
-        await self._advance(self._now_us + GRID_US, "advance")
+    async def _step(self, target_us: int) -> None:
+        await self._advance(target_us)
+        if self.tab.workers:
+            await self._let_workers_run()
+        if self._uses_threads:
+            await self._let_threads_answer()
+
+    async def _let_threads_answer(self) -> None:
+        """Let decoders, stores and the like answer, while time stands."""
+        await asyncio.sleep(THREADS_S)
+        if self._world is None:
+            self._world = await self._new_world()
+        try:
+            await self.tab.send(
+                "Runtime.evaluate", PROBE_LIMIT_S, expression=PROBE, contextId=self._world, awaitPromise=True
+            )
+        except CdpError:
+            self._world = None
+        except StepTimeout:
+            self._uses_threads = False  # it does not answer while time stands
+
+    async def _let_workers_run(self) -> None:
+        """Let workers run what is due, while time stands. A chain of workers takes a pass for each of its links."""
+        for _ in range(min(3, len(self.tab.workers))):
+            for worker in reversed(list(self.tab.workers.values())):
+                await self._let_run(worker)
+
+    async def _let_run(self, worker: Session) -> None:
+        if worker.id in self._deaf:
+            return
+        try:
+            async with asyncio.timeout(WORKER_LIMIT_S):
+                answer = await worker.send("Runtime.evaluate", {"expression": CLOCK, "returnByValue": True})
+            self._worker_clocks.append(float(answer["result"]["value"]) - self._epoch_ms - self._now_us / 1000)
+        except (TimeoutError, CdpError, KeyError, TypeError):
+            self._deaf.add(worker.id)
+
+    def warnings(self) -> list[CaptureWarning]:
+        found = []
+        if self.tab.loose_workers and self._worker_clocks:
+            spread = max(self._worker_clocks) - min(self._worker_clocks)
+            text = f"Shared or nested workers cannot be held still: their clocks were up to {spread:.1f} ms apart."
+            found.append(CaptureWarning(Flaw.TIMING, text))
+        if self._deaf:
+            found.append(CaptureWarning(Flaw.TIMING, f"{len(self._deaf)} workers did not pause between frames."))
+        if self._uses_threads:
+            text = "The page waits for other threads (a store, a decoder): what it shows of them may be a tick late."
+            found.append(CaptureWarning(Flaw.TIMING, text))
+        return found
 
     async def _tick(
         self, interval_ms: float, shot: dict[str, Any] | None = None, quiet: bool = False
@@ -101,47 +181,119 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         ticks = (self._base_us + self._now_us) / 1000
         return await self.begin_frame_call(shot, frameTimeTicks=ticks, interval=interval_ms, noDisplayUpdates=quiet)
 
-    async def _advance(self, target_us: int, policy: str) -> None:
+    # One budget, one expiry
+
+    async def _advance(self, target_us: int, policy: str = "") -> None:
         budget_us = target_us - self._now_us
         if budget_us <= 0:
             return
-        self._expired.clear()
-        # Chromium truncates the budget to whole microseconds: stay just above.
-        await self._set_policy(policy, budget_us / 1000 + 1e-6)
-        await self._wait_expired(policy)
+        if not policy:
+            policy = WAIT_FOR_NETWORK
+            if self._network_holds or self.tab.network.left_open():
+                await self.settle_network()
+                policy = ADVANCE
+        wanted = self._expired + 1
+        # Chromium truncates the budget to whole microseconds: stay just above. Its answer is not waited for.
+        self._set_policy(policy, budget=budget_us / 1000 + 1e-6, maxVirtualTimeTaskStarvationCount=STARVATION)
+        await self._until_expired(wanted, policy)
         self._now_us = target_us
 
-    async def _set_policy(self, policy: str, budget_ms: float) -> None:
-        await self.tab.send(
-            "Emulation.setVirtualTimePolicy",
-            policy=policy,
-            budget=budget_ms,
-            maxVirtualTimeTaskStarvationCount=STARVATION,
-        )
+    async def _until_expired(self, wanted: int, policy: str) -> None:
+        network, started, probe = self.tab.network, time.monotonic(), None
+        since = started  # when nothing but the page's own scripts held its clock
+        open_since = 0.0  # a request that is not waited for
+        while self._expired < wanted:
+            waits = policy == WAIT_FOR_NETWORK and bool(network.waited_for())
+            if waits:
+                with network.waiting():
+                    await self._change()
+                since = time.monotonic()
+            else:
+                if policy == WAIT_FOR_NETWORK and network.left_open():
+                    open_since = open_since or time.monotonic()
+                    if time.monotonic() - open_since > HELD_S:
+                        policy = self._go_on_without()
+                await self._change()
+            if self._expired >= wanted:
+                return
+            now = time.monotonic()
+            if probe is None and now - started > (PROBE_AFTER_S if waits else UNKNOWN_S):
+                probe, probed = self.tab.cdp.send("Runtime.evaluate", {"expression": "1"}), now
+                probe.add_done_callback(look_away)
+            answers = probe is not None and probe.done()
+            if policy == WAIT_FOR_NETWORK and not waits and answers:
+                self._network_holds = True
+                policy = self._go_on_without()
+            if probe is not None and not answers and now - probed > self.spec.step_limit_s:
+                raise StepTimeout(f"The page's scripts ran for {now - probed:.0f} s without a pause.")
+            if not waits and now - since > 2 * self.spec.step_limit_s:
+                raise StepTimeout(f"The page's clock stood for {now - since:.0f} s.")
 
-    async def _wait_expired(self, policy: str) -> None:
-        wait, limit = self._expired.wait, self.spec.step_limit_s
-        if policy == "advance":
-            await self.tab.race(wait(), limit, "running")
-            return
+    def _go_on_without(self) -> str:
+        """Let the open budget run on without the network. A second budget would never be used up."""
+        self._set_policy(ADVANCE)
+        return ADVANCE
+
+    def _set_policy(self, policy: str, **budget: float) -> None:
+        answer = self.tab.cdp.send("Emulation.setVirtualTimePolicy", {"policy": policy, **budget})
+        answer.add_done_callback(look_away)
+
+    async def _change(self) -> None:
+        """Return when something has happened, or soon. Raises what the page was ended for."""
+        await self.tab.network.change(LOOK_S)
+        if self.tab.gone.done():
+            self.tab.gone.result()
+
+    def _binding_called(self, event: dict[str, Any]) -> None:
+        self._uses_threads = self._uses_threads or event["name"] == BINDING
+
+    def _budget_expired(self, _: dict[str, Any]) -> None:
+        self._expired += 1
+        self.tab.network.wake()
+
+    # The check
+
+    def _ask_clock(self) -> asyncio.Future[dict[str, Any]] | None:
+        """Ask for the page's Date and time in ms. The answer comes with the frame's."""
+        if self._world is None:
+            return None
+        params = {"expression": CLOCK, "contextId": self._world, "returnByValue": True}
+        answer = self.tab.cdp.send("Runtime.evaluate", params)
+        answer.add_done_callback(look_away)
+        return answer
+
+    async def _check_clock(self, asked: asyncio.Future[dict[str, Any]] | None) -> None:
+        """Compare what the page reads with the plan. Raises CaptureError INTERNAL when they disagree."""
+        if asked is None:
+            self._world = await self._new_world()
+            asked = self._ask_clock()
+        if asked is None:
+            return  # it navigates in this moment
         try:
-            await self.tab.race(wait(), self.spec.network_limit_s, "loading")
-        except StepTimeout:
-            await self._tell_stuck_from_slow()
+            answer = asked.result() if asked.done() else await self.tab.race(asked, self.spec.step_limit_s, "running")
+            off = float(answer["result"]["value"]) - self._epoch_ms - self._now_us / 1000
+        except (CdpError, KeyError):
+            self._world = None  # it has gone with its document
+            return
+        if abs(off) > CLOCK_TOLERANCE_MS:
+            moment = self._now_us / 1000
+            text = f"The page's clock is {off:+.1f} ms off at {moment:.1f} ms of its time: a fault of the engine."
+            raise CaptureError(ErrorCode.INTERNAL, text)
 
-    async def _tell_stuck_from_slow(self) -> None:
-        """Loading stands still: either a request never answers (go on without it) or a script runs for ever."""
+    async def _new_world(self) -> int | None:
         try:
-            await self.tab.evaluate("1", PROBE_LIMIT_S)
-        except StepTimeout:
-            await self.tab.race(self._expired.wait(), self.spec.step_limit_s, "running its scripts")
-            return
-        if self._expired.is_set():
-            return
-        self._wait_for_network = False
-        await self._set_policy("advance", 50.0)
-        await self.tab.race(self._expired.wait(), self.spec.step_limit_s, "running")
+            tree = await self.tab.send("Page.getFrameTree")
+            frame = tree["frameTree"]["frame"]["id"]
+            made = await self.tab.send("Page.createIsolatedWorld", frameId=frame, worldName=WORLD)
+        except CdpError:
+            return None
+        return int(made["executionContextId"])
 
-    @staticmethod
-    def _grid(us: float) -> int:
-        return round(us / GRID_US) * GRID_US
+
+def _grid(us: float) -> int:
+    return round(us / GRID_US) * GRID_US
+
+
+def _callbacks(index: int, spec: CaptureSpec) -> int:
+    """Return how many animation callbacks a screen has had when a frame is shown, counted from the first frame."""
+    return max(index, round(index * spec.tick_hz / spec.fps + 1e-9))

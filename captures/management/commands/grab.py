@@ -1,20 +1,23 @@
 import shutil
 import tempfile
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
-from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode, Progress
+from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode, Progress, Start
+from captures.local_folder import served
 from captures.requests import parse
 from captures.running import browser_options
 from oven_site.contract import BadRequest
 
+PAGES = (".html", ".htm", ".xhtml", ".svg")  # endings that name a file and no piece
 SIDES = (16, 4096)  # a machine of one's own has room for more than the service gives strangers
 
 
@@ -49,14 +52,31 @@ class Command(BaseCommand):
         parser.add_argument("--viewport-scale", type=float, help="the same, apart from the piece's own density")
         parser.add_argument("--quality", type=int, default=80, help="1 to 100, of WebP and MP4 (80)")
         parser.add_argument("--transparent", action="store_true", help="keep transparency (png, webp)")
+        parser.add_argument(
+            "--start",
+            choices=[start.value for start in Start],
+            default=Start.AUTO.value,
+            help="first frame: at load, when the piece says it is ready, when it is idle (auto: ready, or else idle)",
+        )
+        parser.add_argument("--at", type=float, metavar="MS", help="milliseconds from the start to the first frame")
+        parser.add_argument("--seed", type=int, help="make Math.random and crypto give the same numbers in every run")
+        parser.add_argument("--date", help="where the page's Date starts, as 2026-01-31T12:00:00Z (now)")
+        parser.add_argument(
+            "--still",
+            choices=["auto", "never"],
+            default="auto",
+            help="never: an animation even if nothing moves (auto)",
+        )
         parser.add_argument("--mode", choices=[m.value for m in Mode], help="only this way of driving time")
         parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
     def handle(self, *args: Any, **options: Any) -> None:
         outputs = targets([Path(name) for name in options["output"]], options["format"] or [])
-        spec = self._spec(options, [format_ for _, format_ in outputs])
-        browser = browser_options(*origins(options["target"]))
-        with tempfile.TemporaryDirectory(prefix="oven-grab-") as scratch, EngineHost(browser) as host:
+        with ExitStack() as held:
+            url = address(options["target"], held)
+            spec = self._spec(options, [format_ for _, format_ in outputs], url)
+            scratch = held.enter_context(tempfile.TemporaryDirectory(prefix="oven-grab-"))
+            host = held.enter_context(EngineHost(browser_options(*origins(url))))
             bar = tqdm(
                 total=100, unit="%", disable=options["quiet"] or None, bar_format="{desc:<34} {bar} {n:3.0f} %"
             )
@@ -74,13 +94,15 @@ class Command(BaseCommand):
                 output.parent.mkdir(parents=True, exist_ok=True)
                 self.stdout.write(_summary(output, file, result))
                 shutil.move(file.path, output)
+            for warning in result.warnings:
+                self.stderr.write(self.style.WARNING(f"Warning: {warning.message} ({warning.flaw})"))
 
-    def _spec(self, options: dict[str, Any], formats: list[str]) -> CaptureSpec:
+    def _spec(self, options: dict[str, Any], formats: list[str], url: str) -> CaptureSpec:
         playback = options["playback_fps"] or (options["fps"] if options["real_time"] else 15.0)
         try:
             wish = parse(
                 {
-                    "piece": "page" if address(options["target"]) else options["target"],
+                    "piece": "page" if url else options["target"],
                     "format": formats[0],
                     "formats": formats if len(formats) > 1 else [],
                     "width": options["width"],
@@ -92,6 +114,7 @@ class Command(BaseCommand):
                     "viewportScale": options["viewport_scale"],
                     "quality": options["quality"],
                     "transparent": options["transparent"],
+                    **{name: options[name] for name in ("start", "at", "seed", "date", "still")},
                 },
                 sides=SIDES,
                 several=True,
@@ -100,7 +123,7 @@ class Command(BaseCommand):
             raise CommandError(bad.message) from None
         spec = wish.to_spec()
         changes: dict[str, Any] = {}
-        if url := address(options["target"]):  # the user's own machine: any address they like
+        if url:  # the user's own machine: any address they like
             changes = {"url": url, "wait_for_idle": True}
         if options["mode"]:
             changes["modes"] = (Mode(options["mode"]),)
@@ -124,19 +147,26 @@ def targets(outputs: list[Path], formats: list[str]) -> list[tuple[Path, str]]:
     return pairs
 
 
-def address(target: str) -> str:
-    """The URL that a target names by itself; empty for a piece's name."""
-    if urlsplit(target).scheme in ("http", "https", "file", "data"):
+def address(target: str, held: ExitStack) -> str:
+    """Return the URL of a page or a file; empty for a piece's name. A file's folder is served until `held` ends.
+
+    Raises CommandError for a file that is not there.
+    """
+    parts = urlsplit(target)
+    if parts.scheme in ("http", "https", "data"):
         return target
-    path = Path(target)
-    if path.suffix.lower() in (".html", ".htm", ".svg") and path.is_file():
-        return path.resolve().as_uri()
-    return ""
+    path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(target)
+    if parts.scheme != "file" and path.suffix.lower() not in PAGES:
+        return ""
+    if not path.is_file():
+        raise CommandError(f"{path}: there is no such file.")
+    origin = held.enter_context(served(path.resolve().parent))
+    return f"{origin}/{quote(path.name)}"
 
 
-def origins(target: str) -> list[str]:
-    """What a target opens by being named: its own origin, also on this machine."""
-    parts = urlsplit(address(target))
+def origins(url: str) -> list[str]:
+    """Return what a target opens by being named: its own origin, also on this machine."""
+    parts = urlsplit(url)
     return [f"{parts.scheme}://{parts.netloc}"] if parts.scheme in ("http", "https") else []
 
 

@@ -105,6 +105,11 @@ export function remarks({ state, facts = {}, error_code: code }) {
   if (facts.site === "told" && facts.siteStatus) badges.push([facts.siteStatus, "plain", "What the site last said"]);
   if (facts.still) badges.push([facts.still, "cool", REASONS[facts.still]]);
   if (facts.blank) badges.push(["black", "warn", "Every frame is black"]);
+  const warnings = facts.warnings ?? [];
+  if (warnings.length) {
+    const count = warnings.length === 1 ? "1 warning" : `${warnings.length} warnings`;
+    badges.push([count, "warn", warnings.join("\n")]);
+  }
   if (state === "complete" && facts.mode && facts.mode !== "virtual") badges.push([facts.mode, "warn", MODES[facts.mode]]);
   return badges;
 }

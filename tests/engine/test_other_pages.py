@@ -1,0 +1,374 @@
+"""Pages that were not written for Oven: slow files, streams, workers, sound, counters. Each draws what it should show.
+
+Row 0 of every page is its own time code, further rows lie 20 pixels below each other (see `tests/timecode.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from PIL import Image, ImageSequence
+
+from captures.engine.host import EngineHost
+from captures.engine.pace.virtual import VirtualPacer
+from captures.engine.spec import CaptureResult, CaptureSpec, Flaw, Format, Mode, Ready, Start
+from tests.timecode import decode
+
+DRAW = """<!doctype html><meta charset=utf-8><style>html, body { margin: 0 } canvas { display: block }</style>
+<canvas id=c width=512 height=128></canvas><script>
+const c = document.getElementById('c').getContext('2d');
+function row(y, ms) {
+  for (let i = 0; i < 24; i++) {
+    c.fillStyle = (Math.round(ms * 100) >>> i) & 1 ? '#fff' : '#000';
+    c.fillRect(i * 16, y * 20, 16, 16);
+  }
+}
+function each(draw) {
+  const next = time => { row(0, performance.now()); draw(time); requestAnimationFrame(next) };
+  requestAnimationFrame(next);
+}
+%s</script>"""
+WORKER = "onmessage = event => postMessage(event.data)"
+PAGES = {
+    "counter": DRAW % "let n = 0; each(() => row(1, ++n));",
+    "clocks": DRAW % "const start = Date.now(); let t = 0; setInterval(() => t += 10, 10);"
+    "each(time => { row(1, time); row(2, Date.now() - start); row(3, t) });",
+    "unending": DRAW % "new Image().src = '/never/a'; each(time => row(1, time));",
+    "events": DRAW % "new EventSource('/stream'); each(time => row(1, time));",
+    "poll": DRAW % "const ask = () => fetch('/blue.svg').then(() => setTimeout(ask, 100)); ask();"
+    "each(time => row(1, time));",
+    "waits": DRAW % "fetch('/never/b').catch(() => 0); each(time => row(1, time));",
+    "image": DRAW % "const i = new Image(); i.src = '/slow/2500/blue.svg';"
+    "each(() => { if (i.complete) c.drawImage(i, 448, 0, 64, 64) });",
+    "script": DRAW % "each(() => { if (window.there) { c.fillStyle = '#00f'; c.fillRect(448, 0, 64, 64) } });"
+    "document.head.append(Object.assign(document.createElement('script'), { src: '/slow/2500/there.js' }));",
+    "midway": DRAW
+    % "let n = 0; setInterval(async () => n = (await (await fetch('/slow/60/seven.json')).json()).n, 500);"
+    "each(() => row(1, n));",
+    "worker": DRAW % f"const w = new Worker(URL.createObjectURL(new Blob([`{WORKER}`]))); let at = 0;"
+    "w.onmessage = event => at = event.data; each(time => { w.postMessage(time); row(1, at) });",
+    "script worker": DRAW % "const w = new Worker('/worker.js'); w.onmessage = event => row(1, event.data);"
+    "each(time => w.postMessage(time));",
+    "shared": DRAW
+    % "const w = new SharedWorker('/shared.js').port; w.start(); w.onmessage = event => row(1, event.data);"
+    "each(time => w.postMessage(time));",
+    "offscreen": """<!doctype html><style>body { margin: 0 }</style><canvas id=c width=512 height=128></canvas><script>
+const worker = new Worker(URL.createObjectURL(new Blob([`onmessage = ({ data }) => {
+  const c = data.getContext('2d');
+  const draw = time => {
+    for (let i = 0; i < 24; i++) {
+      c.fillStyle = (Math.round(time * 100) >>> i) & 1 ? '#fff' : '#000';
+      c.fillRect(i * 16, 0, 16, 16);
+    }
+    requestAnimationFrame(draw);
+  };
+  requestAnimationFrame(draw);
+}`])));
+const canvas = document.getElementById('c').transferControlToOffscreen();
+worker.postMessage(canvas, [canvas]);
+</script>""",
+    "store": DRAW % "const q = indexedDB.open('d', 1); q.onupgradeneeded = () => q.result.createObjectStore('s');"
+    "q.onsuccess = () => { const next = time => { const s = q.result.transaction('s', 'readwrite').objectStore('s');"
+    "s.put(time, 't'); const get = s.get('t'); get.onsuccess = () => { row(0, get.result);"
+    "requestAnimationFrame(next) } }; requestAnimationFrame(next) };",
+    "bitmap": DRAW % "const o = new OffscreenCanvas(8, 8); o.getContext('2d'); async function next(time) {"
+    "const b = await createImageBitmap(o); row(0, time); requestAnimationFrame(next) } requestAnimationFrame(next);",
+    "audio": DRAW % "const a = new AudioContext(); each(() => row(1, a.currentTime * 1000));",
+    "random": DRAW % "const r = Math.random() * 1000, b = crypto.getRandomValues(new Uint8Array(1))[0];"
+    "each(() => { row(1, r); row(2, b); row(3, Date.now() % 86400000 / 1000) });",
+    "intro": DRAW % "each(() => { c.fillStyle = '#00f'; c.fillRect(0, 40, Math.min(512, performance.now()), 40) });",
+    "soft": """<!doctype html><body style="margin:0;background:#345">
+<div style="height:128px;background:linear-gradient(#678, #9ab)"></div><script>
+const div = document.querySelector('div');
+const step = time => { div.style.opacity = 0.8 + 0.04 * Math.sin(time / 300); requestAnimationFrame(step) };
+requestAnimationFrame(step)</script>""",
+    "star": DRAW % "const next = time => { c.fillStyle = '#000'; c.fillRect(0, 0, 512, 128); c.fillStyle = '#333';"
+    "c.fillRect(100 + time / 50, 50, 1, 1); requestAnimationFrame(next) }; requestAnimationFrame(next);",
+    "broken": "<!doctype html><body style='background:#eee'><script>nothing.at.all</script><script src='/missing.js'></script>",
+    "still": "<!doctype html><body style='margin:0;background:#fff'><h1>Still</h1>",
+}
+FILES = {
+    "/blue.svg": (
+        "image/svg+xml",
+        "<svg xmlns='http://www.w3.org/2000/svg' width='64' height='64'>"
+        "<rect width='64' height='64' fill='#00f'/></svg>",
+    ),
+    "/there.js": ("text/javascript", "window.there = true"),
+    "/seven.json": ("application/json", '{"n": 7}'),
+    "/worker.js": ("text/javascript", WORKER),
+    "/shared.js": (
+        "text/javascript",
+        "onconnect = ({ ports: [port] }) => port.onmessage = e => port.postMessage(e.data)",
+    ),
+}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = unquote(self.path)
+        if path.startswith("/slow/"):
+            _, _, ms, rest = path.split("/", 3)
+            time.sleep(int(ms) / 1000)
+            path = f"/{rest}"
+        with contextlib.suppress(OSError):
+            self._answer(path)
+
+    def _answer(self, path: str) -> None:
+        if path.startswith("/never"):
+            self.server.over.wait(60)  # type: ignore[attr-defined]
+        elif path == "/stream":
+            self._stream()
+        elif path in FILES:
+            self._send(200, *FILES[path])
+        elif (name := path.removeprefix("/")) in PAGES:
+            self._send(200, "text/html", PAGES[name])
+        else:
+            self._send(404, "text/plain", "no")
+
+    def _send(self, status: int, kind: str, text: str) -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        while not self.server.over.wait(0.1):  # type: ignore[attr-defined]
+            self.wfile.write(b"data: 1\n\n")
+            self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.over = threading.Event()
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.over.set()
+        server.shutdown()
+
+
+Take = Callable[..., CaptureResult]
+
+
+@pytest.fixture
+def take(host: EngineHost, origin: str, tmp_path: Path) -> Take:
+    """`take("counter", fps=24)`: a capture of a page, by default of 12 frames at 15 a second."""
+
+    def take(page: str, frames: int = 12, fps: float = 15.0, **fields: Any) -> CaptureResult:
+        shape = {"format": Format.WEBP, "width": 512, "height": 128, "quality": 95, "playback_fps": fps}
+        spec = CaptureSpec(
+            url=f"{origin}/{page.replace(' ', '%20')}",
+            fps=fps,
+            duration_ms=int(frames / fps * 1000),
+            wait_for_idle=True,
+            network_wait_s=4.0,
+            fetch_wait_s=1.5,
+            **{**shape, **fields},
+        )
+        place = tmp_path / str(len(list(tmp_path.iterdir())))
+        place.mkdir()
+        found = host.capture(spec, place).result(90)
+        assert found.mode is Mode.VIRTUAL
+        return found
+
+    return take
+
+
+def shown(found: CaptureResult) -> list[Any]:
+    with Image.open(found.path) as picture:
+        return [frame.convert("RGB") for frame in ImageSequence.Iterator(picture)]
+
+
+def times(found: CaptureResult, row: int = 0) -> list[float]:
+    """Return what a row of every frame says, in ms."""
+    return [decode(frame.crop((0, 20 * row, 512, 20 * row + 16))) for frame in shown(found)]
+
+
+def steps(values: list[float]) -> list[float]:
+    return [round(after - before, 2) for before, after in itertools.pairwise(values)]
+
+
+def flaws(found: CaptureResult) -> list[Flaw]:
+    return [warning.flaw for warning in found.warnings]
+
+
+EXACT = {66.6, 66.7}
+
+
+# --- time -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["unending", "waits", "events", "poll", "clocks"])
+def test_no_request_changes_the_clock(take: Take, page: str) -> None:
+    found = take(page)
+    assert set(steps(times(found))) <= EXACT
+    assert set(steps(times(found, 1))) <= EXACT
+
+
+def test_every_clock_of_the_page_goes_alike(take: Take) -> None:
+    found = take("clocks")
+    assert set(steps(times(found, 2))) <= {66.0, 67.0}  # Date
+    assert set(steps(times(found, 3))) <= {60.0, 70.0}  # an interval of 10 ms
+
+
+def test_a_clock_that_disagrees_with_the_plan_fails_the_capture(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a second budget, as the engine once gave when it went on without a request, time runs at half speed."""
+
+    def second_budget(self: VirtualPacer) -> str:
+        self._set_policy("advance", budget=50.0, maxVirtualTimeTaskStarvationCount=1000)
+        return "advance"
+
+    monkeypatch.setattr(VirtualPacer, "_go_on_without", second_budget)
+    with pytest.raises(Exception, match=r"The page's clock is .* ms off"):
+        take("waits")
+
+
+@pytest.mark.parametrize("fps", [7.5, 24.0, 25.0, 30.0, 50.0, 60.0])
+def test_there_are_sixty_animation_callbacks_a_second_at_every_rate(take: Take, fps: float) -> None:
+    counts = times(take("counter", frames=12, fps=fps), 1)
+    assert counts[0] == 45  # at 750 ms: while it loads and settles, too
+    assert [round(count - counts[0]) for count in counts] == [round(index * 60 / fps + 1e-9) for index in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("page", "behind"), [("worker", 17), ("script worker", 17), ("shared", 50), ("offscreen", 0)]
+)
+def test_pages_that_draw_by_way_of_others_are_in_step(take: Take, page: str, behind: int) -> None:
+    found = take(page)
+    assert found.ready is Ready.IDLE and found.ready_ms <= 800
+    if behind:
+        own, other = times(found), times(found, 1)
+        assert set(steps(own)) <= EXACT
+        assert all(0 <= mine - theirs <= behind for mine, theirs in zip(own, other, strict=True))
+    else:
+        assert set(steps(times(found))) <= EXACT
+
+
+def test_a_store_is_waited_for_and_what_cannot_be_held_is_a_warning(take: Take) -> None:
+    found = take("store")
+    assert all(33 <= step <= 100 for step in steps(times(found)))
+    assert flaws(found) == [Flaw.TIMING]
+    shared = take("shared")
+    assert flaws(shared) == [Flaw.TIMING]
+    assert "ms apart" in shared.warnings[0].message
+
+
+def test_sound_runs_without_a_gesture_and_by_the_pages_clock(take: Take) -> None:
+    found = take("audio")
+    assert set(steps(times(found))) <= EXACT
+    assert set(steps(times(found, 1))) <= EXACT
+
+
+# --- the same in every run ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format_", [Format.PNG, Format.WEBP, Format.GIF, Format.MP4])
+def test_the_same_page_gives_the_same_bytes(take: Take, format_: Format) -> None:
+    runs = [take(page, format=format_) for page in ("soft", "soft")]
+    assert len({hashlib.sha256(run.path.read_bytes()).hexdigest() for run in runs}) == 1
+
+
+@pytest.mark.parametrize("page", ["worker", "bitmap", "midway"])
+def test_so_do_pages_that_wait_for_others(take: Take, page: str) -> None:
+    one, other = (take(page) for _ in range(2))
+    assert (one.ready_ms, times(one)) == (other.ready_ms, times(other))
+    assert one.path.read_bytes() == other.path.read_bytes()
+
+
+def test_a_seed_and_a_date_make_chance_the_same(take: Take) -> None:
+    first, second, other = (take("random", seed=seed, date_s=1_767_225_600) for seed in (7, 7, 8))
+    assert first.path.read_bytes() == second.path.read_bytes() != other.path.read_bytes()
+    assert times(first, 3)[0] == pytest.approx(0.75, abs=0.02)  # seconds since midnight
+    free = [times(take("random"), 1) for _ in range(2)]
+    assert free[0] != free[1]
+
+
+# --- waiting --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["image", "script"])
+def test_a_slow_file_is_waited_for_and_costs_the_page_no_time(take: Take, page: str) -> None:
+    found = take(page)
+    assert {frame.getpixel((480, 32)) for frame in shown(found)} <= {
+        (0, 0, 254),
+        (0, 0, 255),
+        (1, 0, 254),
+        (1, 0, 255),
+    }
+    assert found.ready_ms <= 600
+    assert flaws(found) == []
+
+
+@pytest.mark.parametrize("page", ["unending", "waits"])
+def test_what_is_given_up_is_a_warning(take: Take, page: str) -> None:
+    found = take(page)
+    assert flaws(found) == [Flaw.NOT_LOADED]
+    assert found.warnings[0].message.startswith("http://127.0.0.1:")
+    assert "was not there after" in found.warnings[0].message
+
+
+def test_what_is_asked_for_during_the_capture_is_waited_for(take: Take) -> None:
+    numbers = times(take("midway", frames=24), 1)
+    assert numbers[-1] == 7
+    assert sorted(numbers) == numbers
+
+
+@pytest.mark.parametrize("page", ["events", "poll", "script worker", "shared"])
+def test_streams_and_workers_do_not_hold_up_idle(take: Take, page: str) -> None:
+    found = take(page)
+    assert (found.ready, found.ready_ms <= 800) == (Ready.IDLE, True)
+
+
+def test_an_intro_is_captured_from_its_first_frame(take: Take) -> None:
+    found = take("intro", frames=6, start=Start.LOAD, settle_ms=0)
+    assert found.ready is Ready.LOAD
+    assert times(found)[0] < 20
+
+
+# --- looks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["soft", "star"])
+@pytest.mark.parametrize("format_", [Format.WEBP, Format.GIF])
+def test_soft_and_tiny_motion_is_kept(take: Take, page: str, format_: Format) -> None:
+    found = take(page, format=format_)
+    assert (found.still_reason, found.frames) == ("", 12)
+
+
+def test_what_stands_still_is_a_still_unless_that_is_ruled_out(take: Take) -> None:
+    assert take("still").still_reason == "frozen"
+    assert take("still", still_allowed=False).still_reason == ""
+
+
+def test_a_white_page_with_errors_says_so(take: Take) -> None:
+    found = take("broken", format=Format.PNG)
+    assert set(flaws(found)) == {Flaw.REQUEST_FAILED, Flaw.PAGE_ERROR}
+    assert any("nothing is not defined" in warning.message for warning in found.warnings)
