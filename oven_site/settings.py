@@ -343,9 +343,7 @@ OVEN_MAX_ATTEMPTS = env.int("OVEN_MAX_ATTEMPTS", default=3)
 OVEN_HEARTBEAT_S = env.float("OVEN_HEARTBEAT_S", default=2.0)
 OVEN_STALE_S = env.float("OVEN_STALE_S", default=15.0)  # a heartbeat older than this: the worker is gone
 OVEN_SWEEP_S = env.float("OVEN_SWEEP_S", default=2.0)
-OVEN_PERIODIC_INTERVAL_S = env.float(
-    "OVEN_PERIODIC_INTERVAL_S", default=10.0
-)  # between two looks at the bundle tree and posters
+OVEN_PERIODIC_INTERVAL_S = env.float("OVEN_PERIODIC_INTERVAL_S", default=10.0)  # between looks at the bundle tree
 OVEN_AGE_LANE_S = env.float("OVEN_AGE_LANE_S", default=120.0)  # waited so long: one lane up
 OVEN_UNDO_S = env.float("OVEN_UNDO_S", default=10.0)  # a bulk action can be undone for so long
 OVEN_BULK_LIMIT = env.int("OVEN_BULK_LIMIT", default=20_000)  # jobs of one bulk action

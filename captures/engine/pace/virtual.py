@@ -1,4 +1,4 @@
-"""Mode `virtual`: Chromium's own virtual time, and a BeginFrame for every tick. Exact, and no clock is injected.
+"""Mode `virtual`: Chromium's own virtual time, and a BeginFrame for every tick. Only the time of audio is injected.
 
 One budget of virtual time is open at a time, and every budget has one expiry. A request that is given up while a
 budget is open changes only its policy: a second budget would end the next step at once, and from then on the page's
@@ -23,9 +23,9 @@ from captures.engine.tab import Tab, look_away
 # moment at which we stop are on that grid in absolute ticks, so that the page reads the same times in every run.
 GRID_US = 100
 STARVATION = 1000  # tasks without the clock moving before Chromium moves it all the same
-LOOK_S = 0.1  # how often a step that does not end is looked at
-HELD_S = 0.05  # a budget that is used up in this moment must not be let run on
-UNKNOWN_S = 0.5  # a clock that stands for so long, with a page that answers, is held by a request we do not know
+LOOK_S = 0.1  # between two looks at a step that has not ended
+HELD_S = 0.05  # for so long the clock must have stood before a budget goes on without the network: it may just end
+UNKNOWN_S = 0.5  # a clock that stands for so long, with a page that answers, is held by a request of no event
 PROBE_AFTER_S = 1.0
 WORKER_LIMIT_S = 0.25  # of real time, for a worker to run what is due; one that is busy for longer is not asked again
 CLOCK_TOLERANCE_MS = 1.0
@@ -52,7 +52,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         self._now_us = 0  # virtual time since the time origin
         self._held_us = 0
         self._expired = 0  # budgets
-        self._network_holds = False  # by a request that no event tells of: Chromium must not wait for the network
+        self._network_holds = False  # a request of no event holds the clock: Chromium must not wait for the network
         self._last: bytes | None = None
         self._world: int | None = None
         self._deaf: set[str] = set()  # workers that do not answer
