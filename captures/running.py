@@ -134,7 +134,7 @@ def _conclude(execution: Execution, grab: Grab, wish: GrabRequest, result: Captu
     execution.spans["store"] = round((timezone.now() - started).total_seconds() * 1000)
     execution.note(f"{result.mode} mode, ready by {result.ready} at {result.ready_ms} ms, {result.frames} frames")
     for warning in result.warnings:
-        execution.note(f"warning: {warning.flaw}: {warning.message}")
+        execution.note(f"warning: {warning.code}: {warning.message}")
     execution.save_log(evidence={**result.evidence, "mode": result.mode, "ready": result.ready})
     try:
         lifecycle.finish(grab, execution.spans, artifact=artifact, poster=poster, **_facts(artifact, result))
@@ -153,7 +153,7 @@ def _facts(artifact: Artifact, result: CaptureResult) -> dict[str, Any]:
         "ready_ms": result.ready_ms,
         "still_reason": result.still_reason,
         "blank": result.blank,
-        "warnings": [{"code": warning.flaw.value, "message": warning.message} for warning in result.warnings],
+        "warnings": [{"code": warning.code.value, "message": warning.message} for warning in result.warnings],
         "out_width": result.width,
         "out_height": result.height,
     }

@@ -189,7 +189,7 @@ class File:
     frames: int
 
 
-class Flaw(StrEnum):
+class WarningCode(StrEnum):
     """What may be missing from a capture or wrong in it."""
 
     NOT_LOADED = "not_loaded"  # a request that took too long, and was not waited for any longer
@@ -203,7 +203,7 @@ class Flaw(StrEnum):
 class CaptureWarning:
     """A sentence about what may be missing or wrong, and what kind of thing it is."""
 
-    flaw: Flaw
+    code: WarningCode
     message: str
 
 

@@ -35,7 +35,9 @@ class Tab:
         self.network = Network(spec.network_wait_s, spec.fetch_wait_s)
         self.network.listen(session)
         self.workers: dict[str, Session] = {}  # shared ones and those that workers have started, too
-        self.loose_workers = False  # shared ones, or workers of workers: they run a little on their own
+        self.has_shared_or_nested_workers = (
+            False  # shared ones, or workers of workers: they run a little on their own
+        )
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gone.add_done_callback(look_away)
         self.gone.add_done_callback(lambda _: self.network.wake())
@@ -145,13 +147,13 @@ class Tab:
             session.send(method, params).add_done_callback(look_away)
 
     def _attached_to_worker(self, event: dict[str, Any]) -> None:
-        self.loose_workers = True
+        self.has_shared_or_nested_workers = True
         self._attached(event)
 
     def _shared_worker(self, event: dict[str, Any]) -> None:
         """Shared workers belong to no page: the browser reports those of all its contexts."""
         if event["targetInfo"].get("browserContextId") == self.context:
-            self.loose_workers = True
+            self.has_shared_or_nested_workers = True
             self._attached(event)
 
     def _detached(self, event: dict[str, Any]) -> None:

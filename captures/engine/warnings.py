@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from captures.engine.look import Look
 from captures.engine.network import SCRIPTED, Request
-from captures.engine.spec import CaptureWarning, Flaw
+from captures.engine.spec import CaptureWarning, WarningCode
 from captures.engine.tab import Tab
 
 MOST = 20  # of one capture; the rest are counted
@@ -13,17 +13,19 @@ MOST = 20  # of one capture; the rest are counted
 def warnings_of(tab: Tab, look: Look) -> list[CaptureWarning]:
     """Return the warnings of a capture that has its frames."""
     evidence = tab.evidence
-    found = [CaptureWarning(Flaw.NOT_LOADED, _not_loaded(request, tab)) for request in tab.network.given_up]
-    found += [CaptureWarning(Flaw.REQUEST_FAILED, f"A request failed: {text}.") for text in evidence.failed_requests]
+    found = [CaptureWarning(WarningCode.NOT_LOADED, _not_loaded(request, tab)) for request in tab.network.given_up]
+    found += [
+        CaptureWarning(WarningCode.REQUEST_FAILED, f"A request failed: {text}.") for text in evidence.failed_requests
+    ]
     if evidence.errors and (look.flat or look.maybe_undrawn):
         text = f"The page shows one colour, and had errors: {evidence.errors[0]}"
-        found.append(CaptureWarning(Flaw.PAGE_ERROR, text))
+        found.append(CaptureWarning(WarningCode.PAGE_ERROR, text))
     if len(found) > MOST:
-        more = CaptureWarning(found[MOST].flaw, f"{len(found) - MOST} more warnings are in the evidence.")
+        more = CaptureWarning(found[MOST].code, f"{len(found) - MOST} more warnings are in the evidence.")
         found[MOST:] = [more]
     return found
 
 
 def _not_loaded(request: Request, tab: Tab) -> str:
     limit_s = tab.spec.fetch_wait_s if request.kind in SCRIPTED else tab.spec.network_wait_s
-    return f"{request.url} was not there after {limit_s:g} s: the picture was made without it."
+    return f"{request.url} did not load within {limit_s:g} s; the picture was made without it."

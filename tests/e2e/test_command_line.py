@@ -118,6 +118,31 @@ def test_a_file_is_grabbed(command: Callable[..., str], tmp_path: Path) -> None:
     assert image.getpixel((20, 16)) == (0xC0, 0x40, 0x20)
 
 
+def test_the_folder_of_a_file_is_served_so_that_modules_and_data_load(
+    command: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "part.mjs").write_text("export const color = (await (await fetch('./data.json')).json()).color;")
+    (tmp_path / "data.json").write_text('{"color": "#208040"}')
+    (tmp_path / "page.html").write_text(
+        "<!doctype html><body style='margin:0'><script type=module>"
+        "import { color } from './part.mjs'; document.body.style.background = color;</script>"
+    )
+    command("grab", "page.html", "-o", "page.png", "--width", "40", "--height", "32", "--quiet")
+    assert Image.open(tmp_path / "page.png").convert("RGB").getpixel((20, 16)) == (0x20, 0x80, 0x40)
+
+
+def test_a_file_that_is_not_there_is_named(command: Callable[..., str]) -> None:
+    with pytest.raises(CommandError, match=r"pagee\.html: there is no such file"):
+        command("grab", "pagee.html", "-o", "page.png")
+
+
+def test_what_is_missing_in_a_picture_is_said(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<!doctype html><h1>Page</h1><img src='missing.png' alt=''>")
+    errors = io.StringIO()
+    call_command("grab", str(tmp_path / "page.html"), "-o", str(tmp_path / "page.png"), quiet=True, stderr=errors)
+    assert "Warning: A request failed: HTTP 404 http://127.0.0.1:" in errors.getvalue()
+
+
 def test_a_failure_says_its_cause_and_leaves_no_file(shell: Any, tmp_path: Path) -> None:
     said = shell("bad-404", "-o", "a.png", code=1)
     assert "HTTP 404" in said and "http_status" in said and "Traceback" not in said

@@ -14,7 +14,7 @@ import pytest
 from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
-from captures.engine.spec import CaptureResult, CaptureSpec, Flaw, Format, Mode, Progress, Ready
+from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode, Progress, Ready, WarningCode
 from tests.piece_server import PieceServer
 
 Capture = Callable[..., CaptureResult]
@@ -49,7 +49,7 @@ def test_a_request_that_never_answers_does_not_hold_the_capture(capture: Capture
     started = time.monotonic()
     found = capture("bad-stuck", ready_limit_ms=2000, network_wait_s=2.0)
     assert found.frames == 10
-    assert [warning.flaw for warning in found.warnings] == [Flaw.NOT_LOADED] * 2  # a picture and a script
+    assert [warning.code for warning in found.warnings] == [WarningCode.NOT_LOADED] * 2  # a picture and a script
     assert time.monotonic() - started < 30
 
 

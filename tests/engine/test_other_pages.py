@@ -21,7 +21,7 @@ from PIL import Image, ImageSequence
 
 from captures.engine.host import EngineHost
 from captures.engine.pace.virtual import VirtualPacer
-from captures.engine.spec import CaptureResult, CaptureSpec, Flaw, Format, Mode, Ready, Start
+from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode, Ready, Start, WarningCode
 from tests.timecode import decode
 
 DRAW = """<!doctype html><meta charset=utf-8><style>html, body { margin: 0 } canvas { display: block }</style>
@@ -216,8 +216,8 @@ def steps(values: list[float]) -> list[float]:
     return [round(after - before, 2) for before, after in itertools.pairwise(values)]
 
 
-def flaws(found: CaptureResult) -> list[Flaw]:
-    return [warning.flaw for warning in found.warnings]
+def codes(found: CaptureResult) -> list[WarningCode]:
+    return [warning.code for warning in found.warnings]
 
 
 EXACT = {66.6, 66.7}
@@ -275,9 +275,9 @@ def test_pages_that_draw_by_way_of_others_are_in_step(take: Take, page: str, beh
 def test_a_store_is_waited_for_and_what_cannot_be_held_is_a_warning(take: Take) -> None:
     found = take("store")
     assert all(33 <= step <= 100 for step in steps(times(found)))
-    assert flaws(found) == [Flaw.TIMING]
+    assert codes(found) == [WarningCode.TIMING]
     shared = take("shared")
-    assert flaws(shared) == [Flaw.TIMING]
+    assert codes(shared) == [WarningCode.TIMING]
     assert "ms apart" in shared.warnings[0].message
 
 
@@ -324,15 +324,15 @@ def test_a_slow_file_is_waited_for_and_costs_the_page_no_time(take: Take, page: 
         (1, 0, 255),
     }
     assert found.ready_ms <= 600
-    assert flaws(found) == []
+    assert codes(found) == []
 
 
 @pytest.mark.parametrize("page", ["unending", "waits"])
 def test_what_is_given_up_is_a_warning(take: Take, page: str) -> None:
     found = take(page)
-    assert flaws(found) == [Flaw.NOT_LOADED]
+    assert codes(found) == [WarningCode.NOT_LOADED]
     assert found.warnings[0].message.startswith("http://127.0.0.1:")
-    assert "was not there after" in found.warnings[0].message
+    assert "did not load within" in found.warnings[0].message
 
 
 def test_what_is_asked_for_during_the_capture_is_waited_for(take: Take) -> None:
@@ -370,5 +370,5 @@ def test_what_stands_still_is_a_still_unless_that_is_ruled_out(take: Take) -> No
 
 def test_a_white_page_with_errors_says_so(take: Take) -> None:
     found = take("broken", format=Format.PNG)
-    assert set(flaws(found)) == {Flaw.REQUEST_FAILED, Flaw.PAGE_ERROR}
+    assert set(codes(found)) == {WarningCode.REQUEST_FAILED, WarningCode.PAGE_ERROR}
     assert any("nothing is not defined" in warning.message for warning in found.warnings)

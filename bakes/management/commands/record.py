@@ -12,7 +12,7 @@ from bakes.recording import recording
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureSpec, Progress
-from captures.management.commands.grab import address, origins
+from captures.management.commands.grab import address, origins, write_warnings
 from captures.requests import parse
 from captures.running import browser_options
 from oven_site.contract import BadRequest
@@ -64,8 +64,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{output}: {result.frames} frames of {result.width}×{result.height}{with_sound}, {kilobytes:.0f} kB"
         )
-        for warning in result.warnings:
-            self.stderr.write(self.style.WARNING(f"Warning: {warning.message} ({warning.flaw})"))
+        write_warnings(self, result)
 
     def _spec(self, options: dict[str, Any], url: str) -> CaptureSpec:
         if not 0 < options["seconds"] <= LONGEST_S:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from captures.engine.cdp import CdpError, Session
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.pace.base import BeginFrameMixin, Pacer, navigate
-from captures.engine.spec import CaptureSpec, CaptureWarning, Flaw, Mode
+from captures.engine.spec import CaptureSpec, CaptureWarning, Mode, WarningCode
 from captures.engine.tab import Tab, look_away
 
 # `performance.now()` is clamped to 0.1 ms with a random dither, except on the grid itself. The time origin and every
@@ -55,7 +55,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         self._network_holds = False  # a request of no event holds the clock: Chromium must not wait for the network
         self._last: bytes | None = None
         self._world: int | None = None
-        self._deaf: set[str] = set()  # workers that do not answer
+        self._unresponsive: set[str] = set()  # workers that do not answer
         self._worker_clocks: list[float] = []  # how far each was off the plan when it had run, in ms
         self._uses_threads = False  # the page waits for answers of other threads than its own and its workers'
         tab.cdp.on("Runtime.bindingCalled", self._binding_called)
@@ -153,26 +153,28 @@ class VirtualPacer(BeginFrameMixin, Pacer):
                 await self._let_run(worker)
 
     async def _let_run(self, worker: Session) -> None:
-        if worker.id in self._deaf:
+        if worker.id in self._unresponsive:
             return
         try:
             async with asyncio.timeout(WORKER_LIMIT_S):
                 answer = await worker.send("Runtime.evaluate", {"expression": CLOCK, "returnByValue": True})
             self._worker_clocks.append(float(answer["result"]["value"]) - self._epoch_ms - self._now_us / 1000)
         except (TimeoutError, CdpError, KeyError, TypeError):
-            self._deaf.add(worker.id)
+            self._unresponsive.add(worker.id)
 
     def warnings(self) -> list[CaptureWarning]:
         found = []
-        if self.tab.loose_workers and self._worker_clocks:
+        if self.tab.has_shared_or_nested_workers and self._worker_clocks:
             spread = max(self._worker_clocks) - min(self._worker_clocks)
             text = f"Shared or nested workers cannot be held still: their clocks were up to {spread:.1f} ms apart."
-            found.append(CaptureWarning(Flaw.TIMING, text))
-        if self._deaf:
-            found.append(CaptureWarning(Flaw.TIMING, f"{len(self._deaf)} workers did not pause between frames."))
+            found.append(CaptureWarning(WarningCode.TIMING, text))
+        if self._unresponsive:
+            found.append(
+                CaptureWarning(WarningCode.TIMING, f"{len(self._unresponsive)} workers did not pause between frames.")
+            )
         if self._uses_threads:
             text = "The page waits for other threads (a store, a decoder): what it shows of them may be a tick late."
-            found.append(CaptureWarning(Flaw.TIMING, text))
+            found.append(CaptureWarning(WarningCode.TIMING, text))
         return found
 
     async def _tick(

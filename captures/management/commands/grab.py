@@ -94,8 +94,7 @@ class Command(BaseCommand):
                 output.parent.mkdir(parents=True, exist_ok=True)
                 self.stdout.write(_summary(output, file, result))
                 shutil.move(file.path, output)
-            for warning in result.warnings:
-                self.stderr.write(self.style.WARNING(f"Warning: {warning.message} ({warning.flaw})"))
+            write_warnings(self, result)
 
     def _spec(self, options: dict[str, Any], formats: list[str], url: str) -> CaptureSpec:
         playback = options["playback_fps"] or (options["fps"] if options["real_time"] else 15.0)
@@ -162,6 +161,12 @@ def address(target: str, held: ExitStack) -> str:
         raise CommandError(f"{path}: there is no such file.")
     origin = held.enter_context(served(path.resolve().parent))
     return f"{origin}/{quote(path.name)}"
+
+
+def write_warnings(command: BaseCommand, result: CaptureResult) -> None:
+    """Write what may be missing or wrong in a capture to the terminal."""
+    for warning in result.warnings:
+        command.stderr.write(command.style.WARNING(f"Warning: {warning.message} ({warning.code})"))
 
 
 def origins(url: str) -> list[str]:
