@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 
-from oven_site.chaos.instance import Instance
+from oven_site.chaos.instance import Instance, until
 from oven_site.chaos.site import SHAPES, Site
 
 KINDS = {"grab": 10, "bake": 5, "bundle": 5, "core": 0.3}  # how often each is asked for, to one another
@@ -58,6 +58,7 @@ class Load:
         self._recent: list[Wish] = []
         self._rng = rng
         self._serial = 0
+        self._asking = 0  # callers
         self._lock = threading.Lock()
         self._open, self._over = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
@@ -72,7 +73,9 @@ class Load:
         self._open.set()
 
     def shut(self) -> None:
+        """Let no caller ask any more; return once each has its answer, or has given up waiting for it."""
         self._open.clear()
+        until(lambda: not self._asking, PATIENCE_S + 1)
 
     def stop(self) -> None:
         self._over.set()
@@ -85,10 +88,21 @@ class Load:
         headers = {"Authorization": f"Bearer {self.instance.token}"}
         with httpx.Client(base_url=self.instance.base, timeout=PATIENCE_S, headers=headers) as http:
             while not self._over.is_set():
-                if not self._open.wait(PAUSE_S) or self.active() >= self._most:
+                if not self._ask_if_open(http):
                     self._over.wait(PAUSE_S)
-                    continue
-                self._ask(http, self._next())
+
+    def _ask_if_open(self, http: httpx.Client) -> bool:
+        """Ask once, unless it is shut or enough is active. It counts as asking from before it looks: see `shut`."""
+        with self._lock:
+            self._asking += 1
+        try:
+            if not self._open.is_set() or self.active() >= self._most:
+                return False
+            self._ask(http, self._next())
+            return True
+        finally:
+            with self._lock:
+                self._asking -= 1
 
     def _ask(self, http: httpx.Client, wish: Wish) -> None:
         try:
