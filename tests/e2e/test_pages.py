@@ -44,8 +44,8 @@ def test_a_visitor_has_all_captured_and_sees_one_that_fails(
         expect(shot(page, "phone-portrait").locator(".said")).to_contain_text("%")
     expect(page.locator(".shot-card[data-state=ready]")).to_have_count(6, timeout=SOON_MS)
     image = shot(page, "phone-portrait").locator("img")
-    expect(image).to_have_js_property("complete", True)
-    assert image.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [1080, 1920]
+    expect(image).to_have_js_property("naturalWidth", 1080)
+    expect(image).to_have_js_property("naturalHeight", 1920)
     with page.expect_download() as saving:
         shot(page, "phone-portrait").get_by_role("link", name="Download").click()
     assert saving.value.suggested_filename == "anim~page-phone-portrait.png"
@@ -74,7 +74,7 @@ def test_the_gallery_shows_an_icon_and_has_it_made_anew(opened: Callable[..., Pa
     page = opened("/gallery?q=anim~shown", viewport={"width": 390, "height": 844})
     picture = page.locator(".picture")
     expect(picture).to_have_count(1)
-    assert picture.locator("img").evaluate("image => image.naturalWidth") == 64
+    expect(picture.locator("img")).to_have_js_property("naturalWidth", 64)
     old = picture.locator("img").get_attribute("src")
     picture.get_by_role("button", name="Refresh").click()
     expect(picture.locator(".age")).to_have_text("just now", timeout=SOON_MS)

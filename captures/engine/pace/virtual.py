@@ -32,6 +32,9 @@ CLOCK_TOLERANCE_MS = 1.0
 PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # a GIF
 CLOCK = "performance.timeOrigin + performance.now()"
 WORLD = "oven-clock"  # an isolated world: the page cannot replace its `performance`
+FIRST_CALLBACK_JS = "requestAnimationFrame(() => { globalThis.hadCallback = true })"  # in that world
+PARSED, HAD_CALLBACK = "document.readyState !== 'loading'", "globalThis.hadCallback === true"
+PARSED_LIMIT_S, FIRST_CALLBACK_LIMIT_S, AGAIN_S = 0.5, 2.0, 0.002
 PAGE_JS = "".join((Path(__file__).parent / name).read_text() for name in ("audio.js", "threads.js"))
 BINDING = "ovenUsesThreads"
 # Answered by another thread, after whatever was asked of it before.
@@ -70,6 +73,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         await self._advance(skew_us, ADVANCE)
         await self.tab.send("Runtime.addBinding", name=BINDING)
         await self.tab.send("Page.addScriptToEvaluateOnNewDocument", source=PAGE_JS)
+        await self.tab.send("Page.addScriptToEvaluateOnNewDocument", source=FIRST_CALLBACK_JS, worldName=WORLD)
         self._base_us, self._now_us = self._base_us + skew_us, 0
         self._epoch_ms = start * 1000 + skew_us / 1000
         await navigate(self.tab)
@@ -82,9 +86,42 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             await self._step(moment)
             number += 1
             last = _grid(number * 1e6 / hz) > target
+            if number == 2:
+                await self._until(PARSED, PARSED_LIMIT_S)
             picture = await self._tick(1000 / hz, shot if last else None, quiet=not last) or picture
+            if number == 2:
+                picture = await self._first_callback(1000 / hz, shot if last else None) or picture
         await self._step(target)
         return self._now_us / 1000, picture
+
+    async def _first_callback(self, interval_ms: float, shot: dict[str, Any] | None) -> bytes | None:
+        """Draw until the page has had its first animation callback.
+
+        Chromium drops a BeginFrame that comes before the page's compositor is connected: the page would have one
+        callback less than in another run.
+        """
+        picture, started = None, time.monotonic()
+        while not await self._until(HAD_CALLBACK, 0) and time.monotonic() - started < FIRST_CALLBACK_LIMIT_S:
+            await asyncio.sleep(AGAIN_S)
+            picture = await self._tick(interval_ms, shot, quiet=shot is None) or picture
+        return picture
+
+    async def _until(self, condition: str, limit_s: float) -> bool:
+        """Wait, while time stands, for a condition in the page's isolated world. Return whether it holds."""
+        started = time.monotonic()
+        while True:
+            if self._world is None:
+                self._world = await self._new_world()
+            try:
+                answer = await self.tab.send("Runtime.evaluate", expression=condition, contextId=self._world)
+            except CdpError:
+                self._world = None  # it has gone with its document
+                return False
+            if answer["result"].get("value"):
+                return True
+            if time.monotonic() - started >= limit_s or self.tab.network.left_open():
+                return False
+            await asyncio.sleep(AGAIN_S)
 
     async def settle_network(self) -> None:
         """Wait, while the page's time stands, until no request is waited for."""
