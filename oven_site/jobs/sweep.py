@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from oven_site.jobs import lifecycle, queue, registry
 from oven_site.jobs.registry import Kind
-from oven_site.jobs.states import RUNNING, WAITING, Lane, State
+from oven_site.jobs.states import ACTIVE, RUNNING, WAITING, Lane, State
 from oven_site.jobs.worker import is_dead
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ def sweep() -> Swept:
     """Safe to run at any time, anywhere, by several at once."""
     swept = Swept()
     for kind in registry.kinds():
+        if not kind.model._default_manager.filter(state__in=ACTIVE).exists():
+            continue  # most of the time, and every query here reads all of a row's columns
         swept.recovered += recover_lost(kind)
         swept.aged += age_lanes(kind)
         swept.enqueued += enqueue_missing(kind)

@@ -130,6 +130,7 @@ def test_grab_again_answers_from_the_cache_or_afresh(page: Page) -> None:
     expect(shown).to_have_count(2)
 
 
+@pytest.mark.exhaustive("test_live_roles.py has hostile names everywhere")
 def test_hostile_names_are_text(page: Page) -> None:
     hostile = "https://127.0.0.1/<img src=x onerror=document.title='owned'><script>alert(1)</script>"
     start(page, hostile, width=64, height=64)
@@ -272,7 +273,7 @@ def test_it_says_when_somebody_is_signed_out(opened: Callable[..., Page]) -> Non
     expect(page.get_by_role("link", name="sign in again")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", sampled([390, 768, 1440], [390], "the narrow one is the hard one"))
+@pytest.mark.parametrize("width", sampled([390, 768, 1440], [], "test_live_roles.py has the narrowest"))
 def test_nothing_sticks_out(opened: Callable[..., Page], width: int) -> None:
     page = opened(viewport={"width": width, "height": 900})
     address = f"https://127.0.0.1/{width}" + "long" * 120

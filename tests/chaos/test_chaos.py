@@ -90,11 +90,11 @@ def test_the_table_shows_every_round(broken: tuple[int, dict[str, Any], str]) ->
     assert [(int(row[0]), row[1]) for row in rows] == [(entry["number"], entry["fault"]) for entry in found["rounds"]]
 
 
-def test_a_postgresql_that_is_restarted_loses_nothing(tmp_path: Path) -> None:
+def test_a_postgresql_that_is_restarted_loses_nothing(tmp_path: Path, full_size: bool) -> None:
     note("fault", "restart")
     if reason := postgres.missing():
         pytest.skip(reason)
-    size = ["--rounds=1", "--strike-s=8", "--clients=2", "--workers=1", "--bakes=1"]
+    size = ["--rounds=1", f"--strike-s={8 if full_size else 5}", "--clients=2", "--workers=1", "--bakes=1"]
     code, found, printed = chaos(tmp_path, "--postgres", "--faults=restart", *size)
     assert code == 0, printed
     [round_] = found["rounds"]

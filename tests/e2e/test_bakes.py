@@ -169,6 +169,7 @@ def _snapshot(bakery: Stack) -> dict[str, Any]:
     return bakery.staff().get("/live/state").json()  # type: ignore[no-any-return]
 
 
+@pytest.mark.exhaustive("tests/bakes/test_jobs.py has both cases")
 def test_the_newest_of_a_tape_wins(bakery: Stack, callers: Site, tape: bytes, tmp_path: Path) -> None:
     write_tape(tmp_path / "long.zip", frames=600, size=(200, 200))
     bake(bakery, callers, "twice", (tmp_path / "long.zip").read_bytes(), "/tapes/long.zip")
@@ -222,7 +223,7 @@ def test_the_live_page_shows_a_bake_from_its_announcement_to_its_video(
     bakery: Stack, callers: Site, tmp_path: Path, chromium: Browser
 ) -> None:
     """And the page of the bake in the admin plays it as well."""
-    write_tape(tmp_path / "long.zip", frames=600, size=(160, 160))
+    write_tape(tmp_path / "long.zip", frames=400, size=(160, 160))
     with Screens(bakery, chromium) as screens:
         page = screens.open()
         assert bakery.post("/bake-incoming", {"code": "shown", "slug": "s"}).status_code == 200
@@ -231,7 +232,7 @@ def test_the_live_page_shows_a_bake_from_its_announcement_to_its_video(
         running = page.locator("#now-list > li", has_text="shown")
         expect(running.locator("img")).to_have_attribute("src", re.compile("^data:image/jpeg"), timeout=20_000)
         expect(running).to_contain_text("Making the video")
-        expect(running).to_contain_text(re.compile(r"frame [\d,]+ of 600, \d+ s left"))
+        expect(running).to_contain_text(re.compile(r"frame [\d,]+ of 400, \d+ s left"))
         done = page.locator("#done-list > li", has_text="shown")
         expect(done).to_contain_text("480×480", timeout=60_000)
         expect(page.locator("#next-incoming")).to_be_hidden()
@@ -279,15 +280,15 @@ def test_a_piece_is_recorded_and_baked_from_a_shell(site: HeldSite, tmp_path: Pa
     sound_file(tmp_path / "tone.wav", 1.0)
     env = {"OVEN_PIECE_ORIGIN": site.origin, "OVEN_DATA": str(tmp_path / "data")}
     tape, video = tmp_path / "orbit.zip", tmp_path / "orbit.mp4"
-    options = ["--seconds", 1, "--width", 128, "--height", 128, "--sound", tmp_path / "tone.wav"]
+    options = ["--seconds", 0.5, "--width", 128, "--height", 128, "--sound", tmp_path / "tone.wav"]
     done = manage("record", "orbit", "-o", tape, *options, **env)
     assert done.returncode == 0, done.stderr
-    assert "60 frames of 128×128 and a soundtrack" in done.stdout
+    assert "30 frames of 128×128 and a soundtrack" in done.stdout
     done = manage("bake", tape, "-o", video, "--thumbnail", tmp_path / "orbit.jpg", **env)
     assert done.returncode == 0, done.stderr
     found = probe(video)
-    assert (found.width, found.height, found.frames) == (384, 384, 60)
-    assert found.video_s == pytest.approx(1.0, abs=0.02)
+    assert (found.width, found.height, found.frames) == (384, 384, 30)
+    assert found.video_s == pytest.approx(0.5, abs=0.02)
     assert (tmp_path / "orbit.jpg").exists()
 
 

@@ -354,13 +354,17 @@ def test_every_caller_has_a_name_of_its_own() -> None:
 ALIKE = (
     *("keep-prepare-background", "keeps command line", "news", "stats page", "frame page", "login page"),
     *("parse, wider card", "parse, moving icon", "tv", "wallet piece", "keeps gallery, large", "kiosk", "notepat"),
-    *("test-oven, grab", "bundle piece", "admin-rebake, bundle", "prompt, code"),
+    *("test-oven, grab", "bundle piece", "admin-rebake, bundle", "prompt, code", "deploy script"),
 )
 
 
 @pytest.mark.parametrize(
     "row",
-    sampled(ROWS, [row for row in ROWS if row.caller not in ALIKE], "the same route as another row in the gate"),
+    sampled(
+        ROWS,
+        [row for row in ROWS if row.caller not in ALIKE],
+        "another row in the gate has the same route; test_bundles_served.py prewarms",
+    ),
     ids=[row.caller for row in ROWS],
 )
 def test_what_a_caller_relies_on(served: Stack, callers: Site, routes: set[str], row: Row) -> None:

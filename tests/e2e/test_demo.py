@@ -78,7 +78,7 @@ def cores(oven: Stack) -> list[dict[str, str]]:
 
 
 def test_it_goes_on_until_it_is_stopped_and_stops_cleanly(theatre: Stack, tmp_path: Path) -> None:
-    command = [sys.executable, "manage.py", "demo", "--minutes", "5", "--every", "0.1"]
+    command = [sys.executable, "manage.py", "demo", "--minutes", "5", "--every", "1"]
     env = {**theatre.env, "REDIS_URL": theatre.redis_url, "PYTHONUNBUFFERED": "1"}
     with (tmp_path / "out").open("w+") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out)

@@ -15,8 +15,8 @@ import pytest
 from tests.e2e.held_site import HeldSite
 from tests.e2e.stack import Stack, picture
 
-LONG = "duration=6000&fps=15"
-LONG_FRAMES = 90
+LONG = "duration=3000&fps=15"
+LONG_FRAMES = 45
 
 
 @pytest.fixture(scope="module")

@@ -132,6 +132,7 @@ def test_no_mechanism_of_a_page_reaches_the_canary(
     said(f"{len(vectors.REDIRECTS)} redirects", vectors.REDIRECTS)
 
 
+@pytest.mark.exhaustive("the gate has the same control with every mechanism")
 def test_a_page_reaches_the_canary_by_many_spellings_when_nothing_stops_it(
     bare: EngineHost, site: VectorSite, canary: Canary, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ from captures.engine.spec import CaptureResult, CaptureSpec, Format
 from captures.engine.watchdog import held, watch
 from tests.engine import filtered as filtering
 from tests.engine import ordinary_user
+from tests.harness.sizes import sampled
 from tests.piece_server import PieceServer
 
 Capture = Callable[..., CaptureResult]
@@ -133,6 +134,7 @@ def test_every_process_of_a_browser_is_bound(host: EngineHost, capture: Capture)
     assert {(found["core"], found["data"]) for found in looks.values()} == {("0", 4096 << 20)}
 
 
+@pytest.mark.exhaustive("test_every_process_of_a_browser_is_bound reads the bounds")
 def test_a_page_is_bound_even_when_nobody_watches(
     site: PieceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +162,9 @@ def test_a_page_is_bound_even_when_nobody_watches(
 # --- the watchdog ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("piece", ["bad-hog", "bad-textures"])
+@pytest.mark.parametrize(
+    "piece", sampled(["bad-hog", "bad-textures"], ["bad-textures"], "test_modes.py has the other")
+)
 def test_what_a_page_takes_counts_wherever_it_takes_it(
     host: EngineHost, site: PieceServer, tmp_path: Path, piece: str
 ) -> None:

@@ -12,6 +12,7 @@ from PIL import Image, ImageSequence
 
 from captures.engine.encode.webp import chunks
 from captures.engine.spec import CaptureResult, Format
+from tests.harness.sizes import sampled
 
 Capture = Callable[..., CaptureResult]
 
@@ -41,13 +42,18 @@ def test_a_png_is_one_frame_of_the_asked_size(capture: Capture) -> None:
     assert (found.frames, found.width, found.height, found.size) == (1, 128, 128, found.path.stat().st_size)
 
 
-@pytest.mark.parametrize(("scale", "pixels"), [(2, (256, 256)), (1.5, (192, 192)), (0.5, (64, 64))])
+@pytest.mark.parametrize(
+    ("scale", "pixels"),
+    sampled([(2, (256, 256)), (1.5, (192, 192)), (0.5, (64, 64))], [(0.5, (64, 64))], "tests/e2e has 2"),
+)
 def test_scale_gives_true_pixels(capture: Capture, scale: float, pixels: tuple[int, int]) -> None:
     with Image.open(capture("anim", format=Format.PNG, scale=scale).path) as picture:
         assert picture.size == pixels
 
 
-@pytest.mark.parametrize("format_", [Format.WEBP, Format.GIF, Format.MP4])
+@pytest.mark.parametrize(
+    "format_", sampled([Format.WEBP, Format.GIF, Format.MP4], [Format.MP4], "only a film needs an even size")
+)
 def test_an_odd_size_with_an_odd_scale_works(capture: Capture, format_: Format) -> None:
     found = capture("anim", format=format_, width=101, height=67, scale=1.5, duration_ms=400)
     assert (found.width, found.height) == (152, 100)
@@ -93,7 +99,9 @@ def test_the_last_frame_of_a_gif_has_its_own_colours(capture: Capture) -> None:
     assert min(redness) < -20
 
 
-@pytest.mark.parametrize("format_", [Format.PNG, Format.WEBP])
+@pytest.mark.parametrize(
+    "format_", sampled([Format.PNG, Format.WEBP], [Format.WEBP], "test_several_formats.py has PNG")
+)
 def test_transparency_is_kept_where_asked_for(capture: Capture, format_: Format) -> None:
     found = capture("alpha", format=format_, transparent=True, width=512, height=512)
     with Image.open(found.path) as picture:
@@ -109,6 +117,7 @@ def test_without_transparency_the_page_shows_on_white(capture: Capture) -> None:
         assert picture.getpixel((1, 1)) == (255, 255, 255)
 
 
+@pytest.mark.exhaustive("test_frame_times.py reads the moment of every frame")
 def test_frames_differ_and_move_on(capture: Capture) -> None:
     with Image.open(capture("anim").path) as picture:
         frames = {frame.convert("RGB").tobytes() for frame in ImageSequence.Iterator(picture)}

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from captures.engine.spec import CaptureResult, Format, Mode
+from tests.harness.sizes import sampled
 from tests.timecode import CSS_WRAP_MS, WRAP_MS, decode, decode_css, series_errors
 
 FPS = 30.0
@@ -27,7 +28,12 @@ def series(capture: Callable[..., CaptureResult], piece: str, seconds: int) -> l
 
 
 @pytest.mark.parametrize(
-    ("piece", "bound_ms"), [("tc-canvas", 0.2), ("tc-webgl", 0.2), ("tc-mixed", 0.2), ("tc-css", 2)]
+    ("piece", "bound_ms"),
+    sampled(
+        [("tc-canvas", 0.2), ("tc-webgl", 0.2), ("tc-mixed", 0.2), ("tc-css", 2)],
+        [("tc-webgl", 0.2), ("tc-mixed", 0.2)],
+        "the mixed code has a canvas, CSS and SVG in one",
+    ),
 )
 def test_frame_times_are_exact_and_repeat(
     capture: Callable[..., CaptureResult], piece: str, bound_ms: float, full_size: bool
@@ -53,7 +59,9 @@ def test_workers_and_svg_follow_the_same_clock(
     assert error <= 1
 
 
-@pytest.mark.parametrize("fps", [7.5, 24.0, 60.0])
+@pytest.mark.parametrize(
+    "fps", sampled([7.5, 24.0, 60.0], [24.0], "test_other_pages.py counts callbacks at six rates")
+)
 def test_any_rate_is_exact(capture: Callable[..., CaptureResult], fps: float) -> None:
     found = capture("tc-canvas", width=512, height=64, duration_ms=1000, fps=fps, quality=95)
     error, duplicates, drops = series_errors(times(found.path, css=False), fps, wrap=WRAP_MS)

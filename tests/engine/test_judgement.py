@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.look import Look
 from captures.engine.spec import CaptureResult, Format
+from tests.harness.sizes import sampled
 
 Capture = Callable[..., CaptureResult]
 
@@ -53,7 +54,7 @@ def test_black_is_marked_and_counted_and_clear_is_not_black() -> None:
     assert look(png((0, 0, 0, 0))).maybe_undrawn
 
 
-@pytest.mark.parametrize("format_", [Format.WEBP, Format.GIF])
+@pytest.mark.parametrize("format_", sampled([Format.WEBP, Format.GIF], [Format.GIF], "test_other_pages.py has WebP"))
 def test_a_static_piece_yields_a_still(capture: Capture, format_: Format) -> None:
     found = capture("still", format=format_)
     assert (found.still_reason, found.frames) == ("frozen", 1)
@@ -71,11 +72,13 @@ def test_a_blinking_pixel_in_a_real_piece_is_an_animation(capture: Capture) -> N
     assert capture("dot", width=512, height=512).still_reason == ""
 
 
+@pytest.mark.exhaustive("test_other_pages.py rules one out")
 def test_a_still_may_be_ruled_out(capture: Capture) -> None:
     found = capture("still", still_allowed=False)
     assert (found.still_reason, found.frames) == ("", 10)
 
 
+@pytest.mark.exhaustive("test_black_frames_keep_their_place flashes, too")
 def test_flashing_between_colours_is_an_animation(capture: Capture) -> None:
     found = capture("mixed-flash")
     assert (found.still_reason, found.frames) == ("", 10)
@@ -92,7 +95,7 @@ def test_an_all_black_piece_is_a_result_and_marked(capture: Capture) -> None:
     assert capture("black", format=Format.PNG).blank
 
 
-@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize("transparent", sampled([False, True], [True], "tests/e2e/test_bad_pieces.py has the other"))
 def test_a_page_that_never_draws_fails(capture: Capture, transparent: bool) -> None:
     with pytest.raises(CaptureError) as failure:
         capture("bad-blank", transparent=transparent)

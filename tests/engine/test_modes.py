@@ -29,7 +29,7 @@ def test_every_mode_makes_a_picture(capture: Capture, mode: Mode) -> None:
 
 
 def test_a_page_that_spins_on_the_clock_is_served_by_the_injected_clock(capture: Capture) -> None:
-    found = capture("bad-busy", step_limit_s=1.5, duration_ms=500)
+    found = capture("bad-busy", step_limit_s=1.0, duration_ms=500)
     assert (found.mode, found.frames) == (Mode.INJECTED, 5)
 
 

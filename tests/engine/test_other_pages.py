@@ -11,8 +11,8 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +22,7 @@ from PIL import Image, ImageSequence
 from captures.engine.host import EngineHost
 from captures.engine.pace.virtual import VirtualPacer
 from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode, Ready, Start, WarningCode
+from tests.harness.sizes import sampled
 from tests.timecode import decode
 
 DRAW = """<!doctype html><meta charset=utf-8><style>html, body { margin: 0 } canvas { display: block }</style>
@@ -178,9 +179,9 @@ def origin() -> Iterator[str]:
 Take = Callable[..., CaptureResult]
 
 
-@pytest.fixture
-def take(host: EngineHost, origin: str, tmp_path: Path) -> Take:
-    """`take("counter", fps=24)`: a capture of a page, by default of 12 frames at 15 a second."""
+@pytest.fixture(scope="module")
+def taken(host: EngineHost, origin: str, tmp_path_factory: pytest.TempPathFactory) -> Take:
+    """`taken("counter", fps=24)`: a capture of a page, by default of 12 frames at 15 a second."""
 
     def take(page: str, frames: int = 12, fps: float = 15.0, **fields: Any) -> CaptureResult:
         shape = {"format": Format.WEBP, "width": 512, "height": 128, "quality": 95, "playback_fps": fps}
@@ -193,13 +194,17 @@ def take(host: EngineHost, origin: str, tmp_path: Path) -> Take:
             fetch_wait_s=1.5,
             **{**shape, **fields},
         )
-        place = tmp_path / str(len(list(tmp_path.iterdir())))
-        place.mkdir()
-        found = host.capture(spec, place).result(90)
+        found = host.capture(spec, tmp_path_factory.mktemp("capture")).result(90)
         assert found.mode is Mode.VIRTUAL
         return found
 
     return take
+
+
+@pytest.fixture(scope="module")
+def take(taken: Take) -> Take:
+    """Take a capture, or return the one of an earlier test: for tests that look at different things of the same."""
+    return cache(taken)
 
 
 def shown(found: CaptureResult) -> list[Any]:
@@ -239,7 +244,7 @@ def test_every_clock_of_the_page_goes_alike(take: Take) -> None:
     assert set(steps(times(found, 3))) <= {60.0, 70.0}  # an interval of 10 ms
 
 
-def test_a_clock_that_disagrees_with_the_plan_fails_the_capture(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_disagrees_with_the_plan_fails_the_capture(taken: Take, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a second budget, as the engine once gave when it went on without a request, time runs at half speed."""
 
     def second_budget(self: VirtualPacer) -> str:
@@ -248,10 +253,12 @@ def test_a_clock_that_disagrees_with_the_plan_fails_the_capture(take: Take, monk
 
     monkeypatch.setattr(VirtualPacer, "_go_on_without", second_budget)
     with pytest.raises(Exception, match=r"The page's clock is .* ms off"):
-        take("waits")
+        taken("waits")
 
 
-@pytest.mark.parametrize("fps", [7.5, 24.0, 25.0, 30.0, 50.0, 60.0])
+@pytest.mark.parametrize(
+    "fps", sampled([7.5, 24.0, 25.0, 30.0, 50.0, 60.0], [7.5, 25.0, 60.0], "below, beside and at the screen's rate")
+)
 def test_there_are_sixty_animation_callbacks_a_second_at_every_rate(take: Take, fps: float) -> None:
     counts = times(take("counter", frames=12, fps=fps), 1)
     assert counts[0] == 45  # at 750 ms: while it loads and settles, too
@@ -290,24 +297,27 @@ def test_sound_runs_without_a_gesture_and_by_the_pages_clock(take: Take) -> None
 # --- the same in every run ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format_", [Format.PNG, Format.WEBP, Format.GIF, Format.MP4])
-def test_the_same_page_gives_the_same_bytes(take: Take, format_: Format) -> None:
-    runs = [take(page, format=format_) for page in ("soft", "soft")]
+@pytest.mark.parametrize(
+    "format_",
+    sampled([Format.PNG, Format.WEBP, Format.GIF, Format.MP4], [Format.WEBP, Format.MP4], "GIF and PNG alike"),
+)
+def test_the_same_page_gives_the_same_bytes(take: Take, taken: Take, format_: Format) -> None:
+    runs = [take("soft", format=format_), taken("soft", format=format_)]
     assert len({hashlib.sha256(run.path.read_bytes()).hexdigest() for run in runs}) == 1
 
 
 @pytest.mark.parametrize("page", ["worker", "bitmap", "midway"])
-def test_so_do_pages_that_wait_for_others(take: Take, page: str) -> None:
-    one, other = (take(page) for _ in range(2))
+def test_so_do_pages_that_wait_for_others(take: Take, taken: Take, page: str) -> None:
+    one, other = take(page), taken(page)
     assert (one.ready_ms, times(one)) == (other.ready_ms, times(other))
     assert one.path.read_bytes() == other.path.read_bytes()
 
 
-def test_a_seed_and_a_date_make_chance_the_same(take: Take) -> None:
-    first, second, other = (take("random", seed=seed, date_s=1_767_225_600) for seed in (7, 7, 8))
+def test_a_seed_and_a_date_make_chance_the_same(taken: Take) -> None:
+    first, second, other = (taken("random", seed=seed, date_s=1_767_225_600) for seed in (7, 7, 8))
     assert first.path.read_bytes() == second.path.read_bytes() != other.path.read_bytes()
     assert times(first, 3)[0] == pytest.approx(0.75, abs=0.02)  # seconds since midnight
-    free = [times(take("random"), 1) for _ in range(2)]
+    free = [times(taken("random"), 1) for _ in range(2)]
     assert free[0] != free[1]
 
 
@@ -356,8 +366,14 @@ def test_an_intro_is_captured_from_its_first_frame(take: Take) -> None:
 # --- looks ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", ["soft", "star"])
-@pytest.mark.parametrize("format_", [Format.WEBP, Format.GIF])
+@pytest.mark.parametrize(
+    ("page", "format_"),
+    sampled(
+        [(page, format_) for page in ("soft", "star") for format_ in (Format.WEBP, Format.GIF)],
+        [("soft", Format.WEBP), ("star", Format.GIF)],
+        "each page and format once",
+    ),
+)
 def test_soft_and_tiny_motion_is_kept(take: Take, page: str, format_: Format) -> None:
     found = take(page, format=format_)
     assert (found.still_reason, found.frames) == ("", 12)

@@ -119,10 +119,9 @@ def run_in_background(phases: Sequence[Phase]) -> threading.Thread:
     return thread
 
 
-def run_in_foreground(phases: Iterable[Phase], started: float) -> None:
-    for phase in phases:
-        print(f"\n=== {phase.name} (after {_clock(time.monotonic() - started)})", flush=True)
-        phase.run(quiet=False)
+def run_in_foreground(phase: Phase, started: float) -> None:
+    print(f"\n=== {phase.name} (after {_clock(time.monotonic() - started)})", flush=True)
+    phase.run(quiet=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -139,23 +138,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         old.unlink()
     started = time.monotonic()
     everything = options.all
-    # Chaos waits most of the time, so it runs beside the others; at full size it needs the machine for itself.
+    memory = pytest_phase("memory", 0, *MEMORY, everything=everything)
+    unit = pytest_phase("unit", 3, *UNIT, "tests", everything=everything)
+    browser = pytest_phase("browser", 2, *BROWSER, everything=everything)
+    # Chaos waits most of the time, so it runs beside others; at full size it needs the machine for itself.
     chaos = pytest_phase("chaos", 0, *CHAOS, everything=everything)
-    beside = [*static_phases(everything), pytest_phase("memory", 0, *MEMORY, everything=everything)]
-    beside += [] if everything else [chaos]
-    foreground = [
-        pytest_phase("unit", 2, *UNIT, "tests", everything=everything),
-        pytest_phase("browser", 2, *BROWSER, everything=everything),
-    ]
-    thread = run_in_background(beside)
-    run_in_foreground(foreground, started)
-    thread.join()
-    last = [chaos] if everything else []
-    last.append(Phase("covered", [sys.executable, "-m", "tests.harness.covered", str(RESULTS)]))
-    run_in_foreground(last, started)
+    covered = Phase("covered", [sys.executable, "-m", "tests.harness.covered", str(RESULTS)])
+    static = static_phases(everything)
+    steps: list[tuple[Phase, list[Phase]]] = [(unit, [*static, memory]), (browser, [] if everything else [chaos])]
+    steps += [(chaos, [])] if everything else []
+    for phase, beside in [*steps, (covered, [])]:
+        thread = run_in_background(beside)
+        run_in_foreground(phase, started)
+        thread.join()
     if options.record_durations:
-        DURATIONS.write_text(json.dumps(_by_file(foreground), indent=0) + "\n")
-    return report([*beside, *foreground, *last], time.monotonic() - started)
+        DURATIONS.write_text(json.dumps(_by_file([unit, browser]), indent=0) + "\n")
+    return report([*static, memory, unit, browser, chaos, covered], time.monotonic() - started)
 
 
 # Reports
