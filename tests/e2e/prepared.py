@@ -33,11 +33,17 @@ KNOWN = "known.json"
 UNPACKED = "unpacked.sqlite3"  # with the token and the session, without the packed runtime
 KEPT_S = 24 * 3600  # other checkouts on this machine may be using theirs
 EMPTY = "empty.sqlite3"  # migrated, and nothing else
-SIGN_IN = """
+MAKE = """
+import shutil
 from io import StringIO
 from urllib.parse import urlsplit
 from django.core.management import call_command
 from django.test import Client
+from django.db import connection
+call_command("migrate", interactive=False, verbosity=0)
+connection.close()
+shutil.copy2(DATABASE, EMPTY)
+call_command("token", "tests")
 output = StringIO()
 call_command("signin", stdout=output)
 link = urlsplit(output.getvalue().strip())
@@ -110,12 +116,10 @@ def _make(found: Path) -> None:
         ours = ("OVEN_", "ART_", "BLOBS_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
         env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         env |= {"OVEN_DATA": str(data), "OVEN_NO_DOTENV": "1", "OVEN_CARD_EVERY_S": "0"}
-        _manage(env, "migrate", "--noinput")
         complete = Path(scratch) / "complete"
         complete.mkdir()
-        shutil.copy2(data / DATABASE, complete / EMPTY)
-        token = _manage(env, "token", "tests").strip().splitlines()[-1]
-        session = _manage(env, "shell", "-v", "0", "-c", SIGN_IN).strip().splitlines()[-1]
+        names = f"DATABASE, EMPTY = {str(data / DATABASE)!r}, {str(complete / EMPTY)!r}"
+        *_, token, session = _manage(env, "shell", "-v", "0", "-c", names + MAKE).strip().splitlines()
         cookies = {"sessionid": session, "csrftoken": secrets.token_hex(16)}
         (complete / KNOWN).write_text(json.dumps({"token": token, "cookies": cookies}))
         shutil.copy2(data / DATABASE, complete / UNPACKED)
