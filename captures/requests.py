@@ -209,7 +209,7 @@ def engine_settings() -> dict[str, Any]:
         "step_limit_s": settings.OVEN_STEP_LIMIT_S,
         "network_wait_s": settings.OVEN_NETWORK_WAIT_S,
         "fetch_wait_s": settings.OVEN_FETCH_WAIT_S,
-        "deadline_s": settings.OVEN_CAPTURE_LIMIT_S,
+        "deadline_s": settings.OVEN_CAPTURE_TIMEOUT_S,
         "max_requests": settings.OVEN_PAGE_MAX_REQUESTS,
         "memory_limit_mb": settings.OVEN_PAGE_MEMORY_MB,
     }

@@ -90,7 +90,9 @@ class WarmBrowser:
     async def _opened(self, spec: CaptureSpec) -> Tab:
         passage = await self.options.gate() if self.options.gate else None
         try:
-            return await open_tab(self.root, spec, self.begin_frame, passage)
+            tab = await open_tab(self.root, spec, self.begin_frame, passage)
+            tab.drawing_s = self.process.drawing_s
+            return tab
         except BaseException:
             if passage is not None:
                 passage.close()

@@ -17,9 +17,10 @@ from captures.engine.pace import PACERS, Pacer
 from captures.engine.run import Run
 from captures.engine.spec import CaptureResult, CaptureSpec, Mode, OnProgress, Progress
 from captures.engine.tab import Tab
-from captures.engine.watchdog import watch
+from captures.engine.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
+TIMEOUT_SETTING = "OVEN_CAPTURE_TIMEOUT_S"
 
 
 class Engine:
@@ -35,13 +36,19 @@ class Engine:
     async def capture(self, spec: CaptureSpec, scratch: Path, report: OnProgress = lambda _: None) -> CaptureResult:
         """Captures a page into a file in `scratch`. Raises CaptureError; cancelling ends the page at once."""
         async with self._turn:
-            report(Progress("loading", 0, "Starting"))
+            latest = Progress("loading", 0, "Starting")
+
+            def remember(progress: Progress) -> None:
+                nonlocal latest
+                latest = progress
+                report(progress)
+
+            remember(latest)
             try:
                 async with asyncio.timeout(spec.deadline_s):
-                    return await self._down_the_ladder(spec, scratch, report)
+                    return await self._down_the_ladder(spec, scratch, remember)
             except TimeoutError:
-                message = f"The capture took longer than {spec.deadline_s:g} s."
-                raise CaptureError(ErrorCode.TIMEOUT, message) from None
+                raise CaptureError(ErrorCode.TIMEOUT, _too_slow(spec, latest)) from None
 
     async def warm_up(self) -> None:
         """Starts the browser ahead of the first capture."""
@@ -102,7 +109,7 @@ class Engine:
         browser = await self._browser(begin_frame)
         tab = await browser.open(spec)
         opened = time.monotonic()
-        watching = asyncio.create_task(watch(browser, tab))
+        watchdog = Watchdog(browser, tab)
         try:
             yield tab, opened
         except BaseException:
@@ -111,7 +118,7 @@ class Engine:
         else:
             self._leaving = asyncio.create_task(self._leave(browser, tab))
         finally:
-            watching.cancel()
+            watchdog.stop()
 
     async def _leave(self, browser: WarmBrowser, tab: Tab) -> None:
         """A browser that misbehaved goes at once: until the next capture it would hold what it has taken."""
@@ -143,6 +150,14 @@ class Engine:
         log.info("browser retired: %s", reason)
         self.restarts += 1
         await browser.close()
+
+
+def _too_slow(spec: CaptureSpec, latest: Progress) -> str:
+    """Return the sentence about a page that made progress until its time was up."""
+    if latest.frames_total:
+        made = f"{latest.frames_done} of {latest.frames_total} frames were captured"
+        return f"The page is too slow: {made} in {spec.deadline_s:g} s ({TIMEOUT_SETTING})."
+    return f"The capture took longer than {spec.deadline_s:g} s ({TIMEOUT_SETTING}): {latest.detail}."
 
 
 class _Stuck(Exception):

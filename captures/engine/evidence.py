@@ -26,6 +26,7 @@ class Evidence:
     ) -> None:
         self.status: int | None = None  # of the document
         self.url = ""  # of the document, after redirects
+        self.mime_type = ""  # of the document
         self.page_errors: list[str] = []
         self.console_errors: list[str] = []
         self.failed_requests: list[str] = []
@@ -100,6 +101,7 @@ class Evidence:
         response = event["response"]
         if event["type"] == "Document" and self.status is None:
             self.status, self.url = response["status"], response["url"][:MAX_URL]
+            self.mime_type = response.get("mimeType", "")[:MAX_TEXT]
             if not self.document.done():
                 self.document.set_result(None)
         if response["status"] >= 400:

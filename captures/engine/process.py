@@ -73,6 +73,10 @@ class Process:
         pages = [process.pid for process in tree if _runs_pages(process)]
         return Family(self.pid, pages, [process.pid for process in tree if process.pid not in pages])
 
+    def drawing_s(self) -> float:
+        """Return the seconds of CPU that the processes which run no pages have used: most of it is drawing."""
+        return sum(map(_cpu_s, self.family().others))
+
     async def end(self) -> None:
         """Kills what is left of the tree, reaps it, and removes the profile."""
         tree = self.tree()
@@ -97,6 +101,14 @@ def _runs_pages(process: psutil.Process) -> bool:
         return RENDERER in process.cmdline()
     except psutil.Error:
         return False
+
+
+def _cpu_s(pid: int) -> float:
+    try:
+        used = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(used.user + used.system)
 
 
 def _ended(pid: int) -> bool:

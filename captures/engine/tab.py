@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +18,18 @@ from captures.engine.spec import CaptureSpec
 
 T = TypeVar("T")
 CLOSE_LIMIT_S = 3.0
+DRAWING_LOOK_S = 0.5
+DRAWING_SHARE = 0.15  # of a core
 SEED_JS = (Path(__file__).parent / "pace" / "seed.js").read_text()
 AUTO_ATTACH: dict[str, Any] = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
 FOLLOW = {"Network.enable": {}, "Target.setAutoAttach": AUTO_ATTACH, "Runtime.runIfWaitingForDebugger": {}}
+DOING = {  # what the page does meanwhile, for the sentence about one that does not answer
+    "HeadlessExperimental.beginFrame": "drawing a frame",
+    "Page.captureScreenshot": "drawing a picture",
+    "Page.navigate": "opening",
+    "Runtime.evaluate": "running its scripts",
+    "Emulation.setVirtualTimePolicy": "running its scripts",
+}
 SHARED_WORKERS = {**AUTO_ATTACH, "filter": [{"type": "shared_worker"}, {"exclude": True}]}
 
 
@@ -31,6 +41,7 @@ class Tab:
     ) -> None:
         self.root, self.context, self.cdp, self.spec = root, context, session, spec
         self.passage = passage
+        self.drawing_s: Callable[[], float] = float  # the CPU time that drawing has used so far
         self.evidence = Evidence(session, passage, spec.max_requests, self._asks_too_much)
         self.network = Network(spec.network_wait_s, spec.fetch_wait_s)
         self.network.listen(session)
@@ -61,21 +72,27 @@ class Tab:
     async def race(self, awaitable: Awaitable[T], limit_s: float, doing: str) -> T:
         """The awaitable's value; raises the tab's doom if that comes first, StepTimeout after `limit_s`."""
         task = asyncio.ensure_future(awaitable)
+        task.add_done_callback(look_away)
         either: set[asyncio.Future[Any]] = {task, self.gone}
         done, _ = await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         if self.gone in done:
-            task.add_done_callback(look_away)
             task.cancel()
             self.gone.result()
         if task in done:
             return task.result()
-        task.add_done_callback(look_away)
         task.cancel()
         raise StepTimeout(f"The page did not answer within {limit_s:g} s while {doing}.")
 
     async def send(self, method: str, limit_s: float | None = None, **params: Any) -> dict[str, Any]:
         limit = limit_s or self.spec.step_limit_s
-        return await self.race(self.cdp.send(method, params), limit, f"handling {method}")
+        return await self.race(self.cdp.send(method, params), limit, DOING.get(method, "being set up"))
+
+    async def is_drawing(self) -> bool:
+        """Return whether the browser draws: a page that waits for that is not hung."""
+        before, started = await asyncio.to_thread(self.drawing_s), time.monotonic()
+        await asyncio.sleep(DRAWING_LOOK_S)
+        used = await asyncio.to_thread(self.drawing_s) - before
+        return used > DRAWING_SHARE * (time.monotonic() - started)
 
     async def evaluate(self, expression: str, limit_s: float | None = None, wait: bool = False) -> Any:
         """The expression's value, None when it throws."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 from pathlib import Path
 
 from captures.engine.browser import WarmBrowser
@@ -22,21 +23,43 @@ RENEW_EVERY = 5  # looks, after which new processes are searched for
 PROGRAM_BYTES = 96 << 20  # of the program's own files, which every process maps; more than that are the page's
 
 
-async def watch(browser: WarmBrowser, tab: Tab) -> None:
-    """Runs until cancelled. Condemns the tab with MEMORY or PROCESSES and kills it, once it takes too much."""
-    family = await asyncio.to_thread(browser.process.family)
-    before = {pid: held(pid) for pid in family.others}
-    look = 0
-    while True:
-        if look % RENEW_EVERY == 0:
-            family = await asyncio.to_thread(browser.process.family)
-        look += 1
-        if doom := _doom(browser, tab, family, before):
-            tab.condemn(doom)
-            browser.suspect = True  # what the page holds in the others ends with them
+class Watchdog:
+    """Condemns a tab with MEMORY or PROCESSES and kills it, once it takes too much.
+
+    It has a thread of its own: a page can keep the event loop and its pool of threads busy.
+    """
+
+    def __init__(self, browser: WarmBrowser, tab: Tab) -> None:
+        self.browser, self.tab = browser, tab
+        self._loop = asyncio.get_running_loop()
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()  # held while the page is ended, so that it is not the next one
+        threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+
+    def stop(self) -> None:
+        """Return once it will end nothing any more."""
+        with self._lock:
+            self._stopped.set()
+
+    def _run(self) -> None:
+        family = self.browser.process.family()
+        before = {pid: held(pid) for pid in family.others}
+        look = 0
+        while not self._stopped.wait(LOOK_EVERY_S if look else 0):
+            if look % RENEW_EVERY == 0:
+                family = self.browser.process.family()
+            look += 1
+            if doom := _doom(self.browser, self.tab, family, before):
+                self._end(family, doom)
+                return
+
+    def _end(self, family: Family, doom: CaptureError) -> None:
+        with self._lock:
+            if self._stopped.is_set():
+                return
+            self._loop.call_soon_threadsafe(self.tab.condemn, doom)  # before the page is seen to crash
+            self.browser.suspect = True  # what the page holds in the others ends with them
             _kill(family)
-            return
-        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _doom(browser: WarmBrowser, tab: Tab, family: Family, before: dict[int, int]) -> CaptureError | None:

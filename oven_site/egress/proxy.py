@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from oven_site.egress.policy import Decision, decide
@@ -23,6 +25,9 @@ HEAD_BYTES = 64 * 1024
 CONNECT_S = 10.0
 HEAD_S = 30.0  # Chromium opens connections ahead of need
 MAX_OPEN = 256  # connections of one page at a time
+MAX_TARGETS = 200  # hosts and ports of one page
+LOOKUP_S = 5.0  # for the decision about one of them, which is the look-up of its name
+LOOKUPS_AT_ONCE = 8
 MAX_NOTES = 50
 NOTE_CHARS = 200
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -90,6 +95,7 @@ class Passage:
         self.over = ""  # the limit that was passed
         self._refused: list[str] = []
         self._decisions: dict[Target, asyncio.Task[Decision]] = {}
+        self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: asyncio.Server | None = None
 
@@ -177,8 +183,21 @@ class Passage:
     async def _decided(self, target: Target) -> Decision:
         """Resolved once a page: a name that changes its mind meanwhile changes nothing."""
         if target not in self._decisions:
-            self._decisions[target] = asyncio.create_task(asyncio.to_thread(self._decide, target))
+            if len(self._decisions) >= MAX_TARGETS:
+                raise Refused(f"more than {MAX_TARGETS} hosts")
+            self._decisions[target] = asyncio.create_task(self._look_up(target))
         return await asyncio.shield(self._decisions[target])
+
+    async def _look_up(self, target: Target) -> Decision:
+        """Decide in a thread that nothing else needs: a page can make resolvers slow."""
+        try:
+            async with asyncio.timeout(LOOKUP_S):
+                await self._lookups.acquire()
+                decided = _in_daemon_thread(self._decide, target)
+                decided.add_done_callback(lambda _: self._lookups.release())  # when the thread has ended, not before
+                return await asyncio.shield(decided)
+        except TimeoutError:
+            return Decision(False, f"its host was not resolved within {LOOKUP_S:g} s", retry=True)
 
     def _decide(self, target: Target) -> Decision:
         """By any of its schemes: a tunnel does not say what will go through it."""
@@ -251,6 +270,25 @@ class Passage:
         self.refusals += 1
         if len(self._refused) < MAX_NOTES:
             self._refused.append(text[:NOTE_CHARS])
+
+
+def _in_daemon_thread(decide: Callable[[Target], Decision], target: Target) -> asyncio.Future[Decision]:
+    """Return what `decide` will return. The program's end does not wait for the thread, as it does for a pool's."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Decision] = loop.create_future()
+
+    def run() -> None:
+        try:
+            decision = decide(target)
+        except Exception as error:  # of the database, where exceptions are kept
+            settle = partial(future.set_exception, error)
+        else:
+            settle = partial(future.set_result, decision)
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle)
+
+    threading.Thread(target=run, name="lookup", daemon=True).start()
+    return future
 
 
 async def dial(address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

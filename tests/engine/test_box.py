@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -25,7 +26,7 @@ from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
 from captures.engine.process import Family
 from captures.engine.spec import CaptureResult, CaptureSpec, Format
-from captures.engine.watchdog import held, watch
+from captures.engine.watchdog import Watchdog, held
 from tests.engine import filtered as filtering
 from tests.engine import ordinary_user
 from tests.harness.sizes import sampled
@@ -138,10 +139,7 @@ def test_every_process_of_a_browser_is_bound(host: EngineHost, capture: Capture)
 def test_a_page_is_bound_even_when_nobody_watches(
     site: PieceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def asleep(*_: Any) -> None:
-        await asyncio.sleep(3600)
-
-    monkeypatch.setattr("captures.engine.engine.watch", asleep)
+    monkeypatch.setattr("captures.engine.engine.Watchdog", Mock())
     taken: list[int] = []
     with EngineHost(BrowserOptions(bounds=box.Bounds(data_mb=1200))) as host:
 
@@ -190,7 +188,13 @@ def test_a_page_with_many_processes_is_ended() -> None:
     )
     doomed: list[CaptureError] = []
     tab: Any = SimpleNamespace(spec=CaptureSpec(url="http://piece.test/"), condemn=doomed.append)
-    asyncio.run(watch(browser, tab))
+
+    async def watched() -> None:
+        Watchdog(browser, tab)
+        while not doomed:
+            await asyncio.sleep(0.02)
+
+    asyncio.run(asyncio.wait_for(watched(), 10))
     assert [(error.code, error.message) for error in doomed] == [
         (ErrorCode.PROCESSES, "The page ran 4 processes of at most 3.")
     ]

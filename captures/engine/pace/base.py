@@ -11,7 +11,7 @@ from captures.engine.cdp import CdpError
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.gate import Passage
 from captures.engine.spec import CaptureSpec, CaptureWarning, Mode
-from captures.engine.tab import Tab
+from captures.engine.tab import DOING, Tab, look_away
 
 
 class Pacer(ABC):
@@ -64,7 +64,17 @@ class BeginFrameMixin:
     async def begin_frame_call(self, shot: dict[str, Any] | None, **params: Any) -> bytes | None:
         if shot is not None:
             params["screenshot"] = shot
-        data = (await self.tab.send("HeadlessExperimental.beginFrame", **params)).get("screenshotData")
+        method = "HeadlessExperimental.beginFrame"
+        frame = self.tab.cdp.send(method, params)
+        frame.add_done_callback(look_away)
+        while True:
+            try:
+                answer = await self.tab.race(asyncio.shield(frame), self.tab.spec.step_limit_s, DOING[method])
+                break
+            except StepTimeout:
+                if not await self.tab.is_drawing():
+                    raise
+        data = answer.get("screenshotData")
         return base64.b64decode(data) if data else None
 
 
@@ -77,7 +87,7 @@ async def navigate(tab: Tab) -> None:
     try:
         answer = await tab.send("Page.navigate", limit, url=tab.spec.url)
         if "errorText" in answer:
-            raise _navigation_error(answer["errorText"], tab.passage)
+            raise _nothing_to_show(tab, answer) or _navigation_error(answer["errorText"], tab.passage)
         if tab.spec.url.startswith("http"):
             await tab.race(asyncio.shield(tab.evidence.document), limit, "opening the page")
     except StepTimeout:
@@ -89,6 +99,17 @@ async def navigate(tab: Tab) -> None:
     status = tab.evidence.status
     if status is not None and status >= 400:
         raise CaptureError(ErrorCode.HTTP_STATUS, f"The page answered HTTP {status}.")
+
+
+def _nothing_to_show(tab: Tab, answer: dict[str, Any]) -> CaptureError | None:
+    """Return why an answer is not a page, where the server did answer."""
+    if tab.evidence.status in (204, 205):
+        text = f"The page answered HTTP {tab.evidence.status}, which has no content: there is nothing to show."
+        return CaptureError(ErrorCode.HTTP_STATUS, text)
+    if answer.get("isDownload") or tab.evidence.downloads:
+        kind = tab.evidence.mime_type or "a file"
+        return CaptureError(ErrorCode.UNREACHABLE, f"The address is a download ({kind}), and not a page.")
+    return None
 
 
 def _untold(passage: Passage | None) -> CaptureError | None:

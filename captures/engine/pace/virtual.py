@@ -264,7 +264,10 @@ class VirtualPacer(BeginFrameMixin, Pacer):
                 self._network_holds = True
                 policy = self._go_on_without()
             if probe is not None and not answers and now - probed > self.spec.step_limit_s:
-                raise StepTimeout(f"The page's scripts ran for {now - probed:.0f} s without a pause.")
+                if await self.tab.is_drawing():
+                    probed = time.monotonic()
+                    continue
+                raise StepTimeout(f"The page hangs: its scripts ran for {now - probed:.0f} s without a pause.")
             if not waits and now - since > 2 * self.spec.step_limit_s:
                 raise StepTimeout(f"The page's clock stood for {now - since:.0f} s.")
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from oven_site.egress.proxy import Limits, Passage, Proxy
+from oven_site.egress.proxy import LOOKUPS_AT_ONCE, Limits, Passage, Proxy
 
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -215,3 +215,33 @@ async def test_closing_ends_what_is_under_way(server: Server) -> None:
         with pytest.raises(OSError):
             await connect(through)
         writer.close()
+
+
+async def test_slow_lookups_hold_up_neither_the_loop_nor_its_threads(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page may name hosts whose resolver never answers, as many as it likes."""
+    never = threading.Event()
+    monkeypatch.setattr("oven_site.egress.policy._resolve", lambda host, port: never.wait(30) and [])
+    monkeypatch.setattr("oven_site.egress.proxy.LOOKUP_S", 0.5)
+    threads = threading.active_count()
+    async with passage() as through:
+        slow = [say(through, f"CONNECT slow{number}.example:443 HTTP/1.1\r\n\r\n") for number in range(100)]
+        answers = asyncio.gather(*slow)
+        await asyncio.sleep(0.2)
+        assert threading.active_count() <= threads + LOOKUPS_AT_ONCE
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 1) == "free"
+        assert set(await asyncio.wait_for(answers, 10)) == {b""}
+        assert through.trouble is not None
+        assert (through.trouble.refused, through.trouble.message) == (False, "its host was not resolved within 0.5 s")
+    never.set()
+
+
+async def test_a_page_may_name_so_many_hosts_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oven_site.egress.policy._resolve", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr("oven_site.egress.proxy.MAX_TARGETS", 3)
+    async with passage() as through:
+        for number in range(4):
+            assert await say(through, f"CONNECT many{number}.example:443 HTTP/1.1\r\n\r\n") == b""
+        assert through.trouble is not None
+        assert through.trouble.message == "more than 3 hosts"
