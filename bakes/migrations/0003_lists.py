@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import migrations, models
 
+from oven_site.jobs.migration_operations import AddIndexes
+
 
 class Migration(migrations.Migration):
 
@@ -29,72 +31,31 @@ class Migration(migrations.Migration):
             name='message_id',
             field=models.CharField(db_index=True, help_text='The same for every try and replay.', max_length=40),
         ),
-        migrations.AddIndex(
+        AddIndexes(
             model_name='bake',
-            index=models.Index(fields=['state', '-created_at', '-id'], name='bake_state_list'),
+            indexes=[
+                models.Index(fields=['state', '-created_at', '-id'], name='bake_state_list'),
+                models.Index(fields=['site', '-created_at', '-id'], name='bake_site_list'),
+                models.Index(fields=['error_code', '-created_at', '-id'], name='bake_error_code_list'),
+                models.Index(fields=['source', '-created_at', '-id'], name='bake_source_list'),
+                models.Index(fields=['sound', '-created_at', '-id'], name='bake_sound_list'),
+                models.Index(fields=['lane', '-created_at', '-id'], name='bake_lane_list'),
+                models.Index(fields=['-created_at', '-id'], name='bake_list'),
+                models.Index(fields=['state', '-ended_at', '-id'], name='bake_state_ended'),
+                models.Index(fields=['source', '-ended_at', '-id'], name='bake_source_ended'),
+                models.Index(fields=['error_code', '-ended_at', '-id'], name='bake_error_code_ended'),
+                models.Index(fields=['-ended_at', '-id'], name='bake_ended'),
+            ],
         ),
-        migrations.AddIndex(
-            model_name='bake',
-            index=models.Index(fields=['site', '-created_at', '-id'], name='bake_site_list'),
-        ),
-        migrations.AddIndex(
-            model_name='bake',
-            index=models.Index(fields=['error_code', '-created_at', '-id'], name='bake_error_code_list'),
-        ),
-        migrations.AddIndex(
-            model_name='bake',
-            index=models.Index(fields=['source', '-created_at', '-id'], name='bake_source_list'),
-        ),
-        migrations.AddIndex(
-            model_name='bake',
-            index=models.Index(fields=['sound', '-created_at', '-id'], name='bake_sound_list'),
-        ),
-        migrations.AddIndex(
-            model_name='bake',
-            index=models.Index(fields=['lane', '-created_at', '-id'], name='bake_lane_list'),
-        ),
-        migrations.AddIndex(
-            model_name='bake',
-            index=models.Index(fields=['-created_at', '-id'], name='bake_list'),
-        ),
-        migrations.AddIndex(
-            model_name='bake',
-            index=models.Index(fields=['state', '-ended_at', '-id'], name='bake_state_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='bake',
-            index=models.Index(fields=['source', '-ended_at', '-id'], name='bake_source_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='bake',
-            index=models.Index(fields=['error_code', '-ended_at', '-id'], name='bake_error_code_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='bake',
-            index=models.Index(fields=['-ended_at', '-id'], name='bake_ended'),
-        ),
-        migrations.AddIndex(
+        AddIndexes(
             model_name='delivery',
-            index=models.Index(fields=['state', '-created_at', '-id'], name='delivery_state_list'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['event', '-created_at', '-id'], name='delivery_event_list'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['status', '-created_at', '-id'], name='delivery_status_list'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['error_code', '-created_at', '-id'], name='delivery_error_code_list'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['source', '-created_at', '-id'], name='delivery_source_list'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['-created_at', '-id'], name='delivery_list'),
+            indexes=[
+                models.Index(fields=['state', '-created_at', '-id'], name='delivery_state_list'),
+                models.Index(fields=['event', '-created_at', '-id'], name='delivery_event_list'),
+                models.Index(fields=['status', '-created_at', '-id'], name='delivery_status_list'),
+                models.Index(fields=['error_code', '-created_at', '-id'], name='delivery_error_code_list'),
+                models.Index(fields=['source', '-created_at', '-id'], name='delivery_source_list'),
+                models.Index(fields=['-created_at', '-id'], name='delivery_list'),
+            ],
         ),
     ]

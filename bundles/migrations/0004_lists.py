@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import migrations, models
 
+from oven_site.jobs.migration_operations import AddIndexes
+
 
 class Migration(migrations.Migration):
 
@@ -14,56 +16,27 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexes(
             model_name='bundle',
-            index=models.Index(fields=['state', '-created_at', '-id'], name='bundle_state_list'),
+            indexes=[
+                models.Index(fields=['state', '-created_at', '-id'], name='bundle_state_list'),
+                models.Index(fields=['error_code', '-created_at', '-id'], name='bundle_error_code_list'),
+                models.Index(fields=['source', '-created_at', '-id'], name='bundle_source_list'),
+                models.Index(fields=['piece', '-created_at', '-id'], name='bundle_piece_list'),
+                models.Index(fields=['-created_at', '-id'], name='bundle_list'),
+                models.Index(fields=['state', '-ended_at', '-id'], name='bundle_state_ended'),
+                models.Index(fields=['source', '-ended_at', '-id'], name='bundle_source_ended'),
+                models.Index(fields=['error_code', '-ended_at', '-id'], name='bundle_error_code_ended'),
+                models.Index(fields=['-ended_at', '-id'], name='bundle_ended'),
+            ],
         ),
-        migrations.AddIndex(
-            model_name='bundle',
-            index=models.Index(fields=['error_code', '-created_at', '-id'], name='bundle_error_code_list'),
-        ),
-        migrations.AddIndex(
-            model_name='bundle',
-            index=models.Index(fields=['source', '-created_at', '-id'], name='bundle_source_list'),
-        ),
-        migrations.AddIndex(
-            model_name='bundle',
-            index=models.Index(fields=['piece', '-created_at', '-id'], name='bundle_piece_list'),
-        ),
-        migrations.AddIndex(
-            model_name='bundle',
-            index=models.Index(fields=['-created_at', '-id'], name='bundle_list'),
-        ),
-        migrations.AddIndex(
-            model_name='bundle',
-            index=models.Index(fields=['state', '-ended_at', '-id'], name='bundle_state_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='bundle',
-            index=models.Index(fields=['source', '-ended_at', '-id'], name='bundle_source_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='bundle',
-            index=models.Index(fields=['error_code', '-ended_at', '-id'], name='bundle_error_code_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='bundle',
-            index=models.Index(fields=['-ended_at', '-id'], name='bundle_ended'),
-        ),
-        migrations.AddIndex(
+        AddIndexes(
             model_name='corebuild',
-            index=models.Index(fields=['state', '-created_at', '-id'], name='core_state_list'),
-        ),
-        migrations.AddIndex(
-            model_name='corebuild',
-            index=models.Index(fields=['error_code', '-created_at', '-id'], name='core_error_code_list'),
-        ),
-        migrations.AddIndex(
-            model_name='corebuild',
-            index=models.Index(fields=['source', '-created_at', '-id'], name='core_source_list'),
-        ),
-        migrations.AddIndex(
-            model_name='corebuild',
-            index=models.Index(fields=['-created_at', '-id'], name='core_list'),
+            indexes=[
+                models.Index(fields=['state', '-created_at', '-id'], name='core_state_list'),
+                models.Index(fields=['error_code', '-created_at', '-id'], name='core_error_code_list'),
+                models.Index(fields=['source', '-created_at', '-id'], name='core_source_list'),
+                models.Index(fields=['-created_at', '-id'], name='core_list'),
+            ],
         ),
     ]

@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import migrations, models
 
+from oven_site.jobs.migration_operations import AddIndexes
+
 
 class Migration(migrations.Migration):
 
@@ -39,168 +41,65 @@ class Migration(migrations.Migration):
             name='piece',
             field=models.CharField(max_length=2000),
         ),
-        migrations.AddIndex(
+        AddIndexes(
             model_name='card',
-            index=models.Index(fields=['layout', '-created_at', '-id'], name='card_layout_list'),
+            indexes=[
+                models.Index(fields=['layout', '-created_at', '-id'], name='card_layout_list'),
+                models.Index(fields=['state', '-created_at', '-id'], name='card_state_list'),
+                models.Index(fields=['error_code', '-created_at', '-id'], name='card_error_code_list'),
+                models.Index(fields=['source', '-created_at', '-id'], name='card_source_list'),
+                models.Index(fields=['-created_at', '-id'], name='card_list'),
+                models.Index(fields=['state', '-ended_at', '-id'], name='card_state_ended'),
+                models.Index(fields=['source', '-ended_at', '-id'], name='card_source_ended'),
+                models.Index(fields=['error_code', '-ended_at', '-id'], name='card_error_code_ended'),
+                models.Index(fields=['-ended_at', '-id'], name='card_ended'),
+            ],
         ),
-        migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['state', '-created_at', '-id'], name='card_state_list'),
-        ),
-        migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['error_code', '-created_at', '-id'], name='card_error_code_list'),
-        ),
-        migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['source', '-created_at', '-id'], name='card_source_list'),
-        ),
-        migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['-created_at', '-id'], name='card_list'),
-        ),
-        migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['state', '-ended_at', '-id'], name='card_state_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['source', '-ended_at', '-id'], name='card_source_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['error_code', '-ended_at', '-id'], name='card_error_code_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['-ended_at', '-id'], name='card_ended'),
-        ),
-        migrations.AddIndex(
+        AddIndexes(
             model_name='grab',
-            index=models.Index(fields=['state', '-created_at', '-id'], name='grab_state_list'),
+            indexes=[
+                models.Index(fields=['state', '-created_at', '-id'], name='grab_state_list'),
+                models.Index(fields=['format', '-created_at', '-id'], name='grab_format_list'),
+                models.Index(fields=['error_code', '-created_at', '-id'], name='grab_error_code_list'),
+                models.Index(fields=['source', '-created_at', '-id'], name='grab_source_list'),
+                models.Index(fields=['still_reason', '-created_at', '-id'], name='grab_still_reason_list'),
+                models.Index(fields=['mode', '-created_at', '-id'], name='grab_mode_list'),
+                models.Index(fields=['lane', '-created_at', '-id'], name='grab_lane_list'),
+                models.Index(fields=['-created_at', '-id'], name='grab_list'),
+                models.Index(fields=['piece', '-created_at', '-id'], name='grab_piece_list'),
+                models.Index(fields=['blank', '-created_at', '-id'], name='grab_blank_list'),
+                models.Index(fields=['purpose', '-created_at', '-id'], name='grab_purpose_list'),
+                models.Index(fields=['state', '-ended_at', '-id'], name='grab_state_ended'),
+                models.Index(fields=['source', '-ended_at', '-id'], name='grab_source_ended'),
+                models.Index(fields=['error_code', '-ended_at', '-id'], name='grab_error_code_ended'),
+                models.Index(fields=['-ended_at', '-id'], name='grab_ended'),
+            ],
         ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['format', '-created_at', '-id'], name='grab_format_list'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['error_code', '-created_at', '-id'], name='grab_error_code_list'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['source', '-created_at', '-id'], name='grab_source_list'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['still_reason', '-created_at', '-id'], name='grab_still_reason_list'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['mode', '-created_at', '-id'], name='grab_mode_list'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['lane', '-created_at', '-id'], name='grab_lane_list'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['-created_at', '-id'], name='grab_list'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['piece', '-created_at', '-id'], name='grab_piece_list'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['blank', '-created_at', '-id'], name='grab_blank_list'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['purpose', '-created_at', '-id'], name='grab_purpose_list'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['state', '-ended_at', '-id'], name='grab_state_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['source', '-ended_at', '-id'], name='grab_source_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['error_code', '-ended_at', '-id'], name='grab_error_code_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='grab',
-            index=models.Index(fields=['-ended_at', '-id'], name='grab_ended'),
-        ),
-        migrations.AddIndex(
+        AddIndexes(
             model_name='keep',
-            index=models.Index(fields=['backend', '-pinned_at', '-id'], name='keep_backend_list'),
+            indexes=[
+                models.Index(fields=['backend', '-pinned_at', '-id'], name='keep_backend_list'),
+                models.Index(fields=['asked', '-pinned_at', '-id'], name='keep_asked_list'),
+                models.Index(fields=['format', '-pinned_at', '-id'], name='keep_format_list'),
+                models.Index(fields=['source', '-pinned_at', '-id'], name='keep_source_list'),
+                models.Index(fields=['own_keys', '-pinned_at', '-id'], name='keep_own_keys_list'),
+            ],
         ),
-        migrations.AddIndex(
-            model_name='keep',
-            index=models.Index(fields=['asked', '-pinned_at', '-id'], name='keep_asked_list'),
-        ),
-        migrations.AddIndex(
-            model_name='keep',
-            index=models.Index(fields=['format', '-pinned_at', '-id'], name='keep_format_list'),
-        ),
-        migrations.AddIndex(
-            model_name='keep',
-            index=models.Index(fields=['source', '-pinned_at', '-id'], name='keep_source_list'),
-        ),
-        migrations.AddIndex(
-            model_name='keep',
-            index=models.Index(fields=['own_keys', '-pinned_at', '-id'], name='keep_own_keys_list'),
-        ),
-        migrations.AddIndex(
+        AddIndexes(
             model_name='pin',
-            index=models.Index(fields=['state', '-created_at', '-id'], name='pin_state_list'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['backend', '-created_at', '-id'], name='pin_backend_list'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['error_code', '-created_at', '-id'], name='pin_error_code_list'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['source', '-created_at', '-id'], name='pin_source_list'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['asked', '-created_at', '-id'], name='pin_asked_list'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['found', '-created_at', '-id'], name='pin_found_list'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['own_keys', '-created_at', '-id'], name='pin_own_keys_list'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['-created_at', '-id'], name='pin_list'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['state', '-ended_at', '-id'], name='pin_state_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['source', '-ended_at', '-id'], name='pin_source_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['error_code', '-ended_at', '-id'], name='pin_error_code_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='pin',
-            index=models.Index(fields=['-ended_at', '-id'], name='pin_ended'),
+            indexes=[
+                models.Index(fields=['state', '-created_at', '-id'], name='pin_state_list'),
+                models.Index(fields=['backend', '-created_at', '-id'], name='pin_backend_list'),
+                models.Index(fields=['error_code', '-created_at', '-id'], name='pin_error_code_list'),
+                models.Index(fields=['source', '-created_at', '-id'], name='pin_source_list'),
+                models.Index(fields=['asked', '-created_at', '-id'], name='pin_asked_list'),
+                models.Index(fields=['found', '-created_at', '-id'], name='pin_found_list'),
+                models.Index(fields=['own_keys', '-created_at', '-id'], name='pin_own_keys_list'),
+                models.Index(fields=['-created_at', '-id'], name='pin_list'),
+                models.Index(fields=['state', '-ended_at', '-id'], name='pin_state_ended'),
+                models.Index(fields=['source', '-ended_at', '-id'], name='pin_source_ended'),
+                models.Index(fields=['error_code', '-ended_at', '-id'], name='pin_error_code_ended'),
+                models.Index(fields=['-ended_at', '-id'], name='pin_ended'),
+            ],
         ),
     ]

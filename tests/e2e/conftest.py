@@ -36,12 +36,26 @@ def oven(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     stack.stop()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=find_any_browser() or None, args=["--no-sandbox"])
+@pytest.fixture(scope="package")
+def shared_chromium() -> Iterator[Browser]:
+    """Start one for all tests of this directory in a process: a start takes two seconds of CPU time.
+
+    While it runs, Playwright keeps an event loop in this thread, in which Django would refuse to use the database.
+    """
+    flags = ["--no-sandbox", "--enable-unsafe-swiftshader", "--disable-features=LocalNetworkAccessChecks"]
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        found = playwright.chromium.launch(executable_path=find_any_browser() or None, args=flags)
         yield found
         found.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(shared_chromium: Browser) -> Iterator[Browser]:
+    """Close what a module leaves open: its pages would go on drawing."""
+    yield shared_chromium
+    for context in shared_chromium.contexts:
+        context.close()
 
 
 @pytest.fixture

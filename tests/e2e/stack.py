@@ -73,6 +73,7 @@ class Stack:
         own = {"OVEN_DATA": str(data), "OVEN_PUBLIC_URL": self.base}
         unasked = {"OVEN_CARD_EVERY_S": "0"}  # no work that no test has asked for
         self.env = {**unasked, **UNTHROTTLED, **FAST, **os.environ, **env, **own}
+        self.env.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)  # of the tests that drive a browser
         for name in ("DJANGO_SETTINGS_MODULE", "REDIS_URL"):
             self.env.pop(name, None)
         if piece_origin:

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from bundles.engine.engine import Engine, EngineOptions
 from bundles.engine.spec import BundleSpec, Picture, Program, SiteShape, SourceTree
-from captures.engine.chromium import find_any_browser
 from tests.bundles.demo import NOW
 from tests.e2e.bundled_pages import opened, served
 from tests.harness.sizes import sampled
@@ -33,14 +32,6 @@ LIVE = """<!doctype html><main id="aesthetic-computer"></main>
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=find_any_browser(), args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with Engine(EngineOptions(tmp_path_factory.mktemp("bundles"))) as engine:
         yield engine
@@ -57,13 +48,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> SourceTree:
 
 
 @pytest.fixture(scope="module")
-def expected(browser: Browser, tree: SourceTree) -> dict[str, str]:
+def expected(chromium: Browser, tree: SourceTree) -> dict[str, str]:
     """What every piece answers on a site."""
     found = {}
     with served(tree.root) as origin:
         for piece in dict(CASES):
             (tree.root / "live.html").write_text(LIVE.format(config=json.dumps({"module": f"/features/{piece}.mjs"})))
-            tab = browser.new_page()
+            tab = chromium.new_page()
             tab.goto(f"{origin}/live.html")
             tab.wait_for_function("window.acPieceReady === true", timeout=10_000)
             found[piece] = str(tab.evaluate("window.result"))
@@ -86,7 +77,7 @@ GATE += [(piece, "file", False) for piece in ("language", "workers")]
     ),
 )
 def test_a_bundle_answers_as_the_site_does(
-    browser: Browser,
+    chromium: Browser,
     engine: Engine,
     tree: SourceTree,
     expected: dict[str, str],
@@ -102,7 +93,7 @@ def test_a_bundle_answers_as_the_site_does(
         seeds=(f"features/{piece}.mjs",),
     )
     made = engine.bundle(BundleSpec(NOW, piece=piece, minify=minify), whole)
-    with opened(browser, made.html, tmp_path, place) as found:
+    with opened(chromium, made.html, tmp_path, place) as found:
         found.wait()
         found.errors[:] = [error for error in found.errors if "it went wrong" not in error]
         assert found.evaluate("window.result") == expected[piece]
@@ -112,9 +103,9 @@ def test_a_bundle_answers_as_the_site_does(
     "piece", sampled(list(dict(CASES)), ["language", "workers"], "the gate has the language and workers")
 )
 def test_the_same_from_the_pieces_half(
-    browser: Browser, engine: Engine, tree: SourceTree, expected: dict[str, str], tmp_path: Path, piece: str
+    chromium: Browser, engine: Engine, tree: SourceTree, expected: dict[str, str], tmp_path: Path, piece: str
 ) -> None:
-    with opened(browser, engine.bundle(BundleSpec(NOW, piece=piece), tree).html, tmp_path) as found:
+    with opened(chromium, engine.bundle(BundleSpec(NOW, piece=piece), tree).html, tmp_path) as found:
         found.wait()
         found.errors[:] = [error for error in found.errors if "it went wrong" not in error]
         assert found.evaluate("window.result") == expected[piece]
@@ -147,14 +138,14 @@ window.acPieceReady = true;
 
 @pytest.mark.parametrize("place", EVERYWHERE)
 def test_a_programs_paintings_and_look_ups_are_there_offline(
-    browser: Browser, engine: Engine, tree: SourceTree, tmp_path: Path, place: str
+    chromium: Browser, engine: Engine, tree: SourceTree, tmp_path: Path, place: str
 ) -> None:
     png = (SOURCES / "features" / "parts" / "dot.png").read_bytes()
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "main.mjs").write_text(PROBE)
     site = SourceTree(tmp_path / "site", seeds=(), boot="main.mjs", program_module="main.mjs")
     made = engine.bundle(BundleSpec(NOW, code="roz", programs=Gallery(png), shape=SiteShape()), site)
-    with opened(browser, made.html, tmp_path, place) as found:
+    with opened(chromium, made.html, tmp_path, place) as found:
         found.wait()
         source = "paste #abc $other"
         assert found.evaluate("window.result") == [

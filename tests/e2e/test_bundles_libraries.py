@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from bundles.engine.engine import Engine, EngineOptions
 from bundles.engine.spec import BundleSpec, SourceTree
-from captures.engine.chromium import find_any_browser
 from tests.bundles.demo import NOW
 from tests.bundles.packages import copy_into, installed
 from tests.e2e.bundled_pages import opened, served
@@ -43,16 +42,6 @@ LIVE = """<!doctype html><script type="importmap">{imports}</script><main id="ae
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=find_any_browser(), args=["--no-sandbox", "--enable-unsafe-swiftshader"]
-        )
-        yield found
-        found.close()
-
-
-@pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with Engine(EngineOptions(tmp_path_factory.mktemp("bundles"))) as engine:
         yield engine
@@ -67,11 +56,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def live_result(browser: Browser, root: Path, piece: str, aliases: dict[str, str]) -> str:
+def live_result(chromium: Browser, root: Path, piece: str, aliases: dict[str, str]) -> str:
     config = json.dumps({"module": f"/pieces/{piece}.mjs"})
     (root / "live.html").write_text(LIVE.format(imports=json.dumps({"imports": aliases}), config=config))
     with served(root) as origin:
-        tab = browser.new_page(viewport={"width": 256, "height": 256})
+        tab = chromium.new_page(viewport={"width": 256, "height": 256})
         tab.goto(f"{origin}/live.html")
         tab.wait_for_function("window.acPieceReady === true", timeout=60_000)
         result = str(tab.evaluate("window.result"))
@@ -97,7 +86,7 @@ SMALL = [case for case in CASES if case[0] in ("preact", "d3") and case[3]]
     sampled(CASES, SMALL, "large libraries; the gate bundles preact and d3 (33 modules), minified"),
 )
 def test_a_library_does_in_a_bundle_what_it_does_on_a_site(
-    browser: Browser,
+    chromium: Browser,
     engine: Engine,
     root: Path,
     tmp_path: Path,
@@ -110,8 +99,8 @@ def test_a_library_does_in_a_bundle_what_it_does_on_a_site(
     tree = SourceTree(root, seeds=(), boot="main.mjs", aliases=imports)
     made = engine.bundle(BundleSpec(NOW, piece=piece, minify=minify), tree)
     assert made.file_count >= modules
-    expected = live_result(browser, root, piece, imports)
+    expected = live_result(chromium, root, piece, imports)
     assert not expected.startswith("failed"), expected
-    with opened(browser, made.html, tmp_path, "sandbox") as found:
+    with opened(chromium, made.html, tmp_path, "sandbox") as found:
         found.wait(limit_ms=60_000)
         assert found.evaluate("window.result") == expected

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
-from captures.engine.chromium import find_headless_shell
 from tests.bundles.sse_parser import parse_stream
 from tests.e2e.stack import ROOT, Stack
 
@@ -91,21 +90,19 @@ def test_an_unknown_one_is_404_or_an_error_event(bundler: Stack) -> None:
         assert events[-1][0] == "error"
 
 
-def test_an_opened_bundle_runs_in_its_sandbox(bundler: Stack) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_headless_shell() or None, chromium_sandbox=False)
-        page = browser.new_page()
-        outside: list[str] = []
-        problems: list[str] = []
-        page.on("request", lambda request: outside.append(request.url))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(f"{bundler.base}/bundle-html?piece=orbit&inline=1")
-        ready = "window.acPieceReady === true"
-        bundler.until(lambda: page.evaluate(ready), 10)
-        assert page.evaluate("self.origin") == "null"  # an origin of its own: it is no page of Oven's
-        assert problems == []
-        assert [url for url in outside if not url.startswith(("blob:", "data:"))] == [page.url]
-        browser.close()
+def test_an_opened_bundle_runs_in_its_sandbox(bundler: Stack, chromium: Browser) -> None:
+    page = chromium.new_page()
+    outside: list[str] = []
+    problems: list[str] = []
+    page.on("request", lambda request: outside.append(request.url))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(f"{bundler.base}/bundle-html?piece=orbit&inline=1")
+    ready = "window.acPieceReady === true"
+    bundler.until(lambda: page.evaluate(ready), 10)
+    assert page.evaluate("self.origin") == "null"  # an origin of its own: it is no page of Oven's
+    assert problems == []
+    assert [url for url in outside if not url.startswith(("blob:", "data:"))] == [page.url]
+    page.close()
 
 
 def test_a_client_that_goes_away_leaves_nothing_behind(bundler: Stack) -> None:

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from captures.engine.chromium import find_any_browser
 from tests.e2e.held_site import HeldSite
 from tests.e2e.sample_site import SampleSite
 from tests.e2e.stack import ROOT, Stack, free_port, picture
 
 GUIDE = (ROOT / "docs" / "integrations.md").read_text()
-WAY_OUT = "--disable-features=LocalNetworkAccessChecks"
 NATURAL = "images => images.map(image => [image.complete, image.naturalWidth, image.naturalHeight])"
 
 
@@ -28,24 +26,16 @@ def sample(oven: Stack) -> Iterator[SampleSite]:
         yield site
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=find_any_browser() or None, args=["--no-sandbox", WAY_OUT])
-        yield found
-        found.close()
-
-
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
 
 
-def test_the_guide_s_tags_show_pictures_of_the_said_sizes(oven: Stack, sample: SampleSite, browser: Browser) -> None:
+def test_the_guide_s_tags_show_pictures_of_the_said_sizes(oven: Stack, sample: SampleSite, chromium: Browser) -> None:
     """The documentation's own HTML, with our names in place of its own."""
     images, meta = ("\n".join(blocks("html")[n].splitlines()) for n in (0, 1))
     text = f"<!doctype html><head>{meta}</head><body>{images}</body>".replace("bloom", "anim~tag")
     sample.pages["/page"] = text.replace("https://oven.example", oven.base)
-    page = browser.new_page()
+    page = chromium.new_page()
     page.goto(f"{sample.origin}/page", wait_until="networkidle")
     assert page.locator("img").evaluate_all(NATURAL) == [[True, 128, 128], [True, 128, 128]]
     assert page.locator("picture img").evaluate("image => image.currentSrc").endswith(".webp")
@@ -60,9 +50,9 @@ def test_the_guide_s_tags_show_pictures_of_the_said_sizes(oven: Stack, sample: S
     page.close()
 
 
-def test_a_script_of_the_site_reads_the_pixels(oven: Stack, sample: SampleSite, browser: Browser) -> None:
+def test_a_script_of_the_site_reads_the_pixels(oven: Stack, sample: SampleSite, chromium: Browser) -> None:
     sample.pages["/script"] = "<!doctype html><canvas></canvas>"
-    page = browser.new_page()
+    page = chromium.new_page()
     page.goto(f"{sample.origin}/script")
     read = """async (url) => {
       const response = await fetch(url);
@@ -95,11 +85,11 @@ def check_rule(origin: str, site: HeldSite, piece: str) -> None:
         assert http.get(f"/icon/48x48/user/{piece}.png").status_code == 404
 
 
-def test_a_proxy_rule_passes_everything(oven: Stack, sample: SampleSite, site: HeldSite, browser: Browser) -> None:
+def test_a_proxy_rule_passes_everything(oven: Stack, sample: SampleSite, site: HeldSite, chromium: Browser) -> None:
     check_rule(sample.origin, site, "anim~passed")
     sample.pages["/own"] = '<img src="/icon/48x48/anim~own.png"><img src="/preview/320x160/anim~own.png">'
     for _ in range(2):  # captured, then redirected; each page has a cache of its own
-        page = browser.new_page()
+        page = chromium.new_page()
         page.goto(f"{sample.origin}/own", wait_until="networkidle")
         assert page.locator("img").evaluate_all(NATURAL) == [[True, 48, 48], [True, 320, 160]]
         page.close()

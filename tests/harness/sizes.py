@@ -33,13 +33,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if getattr(config.option, "dist", "no") != "no" or hasattr(config, "workerinput"):
         seconds = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
-        items.sort(key=lambda item: -seconds.get(item.nodeid.partition("::")[0], 0))
+        # Tests of a directory share a browser, so they stay together.
+        items.sort(key=lambda item: (_directory(item), -seconds.get(item.nodeid.partition("::")[0], 0)))
     if config.option.all or any("::" in argument for argument in config.args):
         return
     left_out = [item for item in items if item.get_closest_marker("exhaustive")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+
+
+def _directory(item: pytest.Item) -> str:
+    """Return the directory whose tests share a browser; empty for all others."""
+    parts = item.nodeid.split("/")
+    return parts[1] if parts[1] in ("browser", "e2e", "fuzz") else ""
 
 
 def sampled(values: list[Any], gate: list[Any], reason: str) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from oven_site.jobs.migration_operations import AddIndexes
+
 
 class Migration(migrations.Migration):
 
@@ -20,16 +22,12 @@ class Migration(migrations.Migration):
             name='sha256',
             field=models.CharField(db_index=True, max_length=64),
         ),
-        migrations.AddIndex(
+        AddIndexes(
             model_name='artifact',
-            index=models.Index(fields=['store', '-created_at', '-id'], name='artifact_store_list'),
-        ),
-        migrations.AddIndex(
-            model_name='artifact',
-            index=models.Index(fields=['mime', '-created_at', '-id'], name='artifact_mime_list'),
-        ),
-        migrations.AddIndex(
-            model_name='artifact',
-            index=models.Index(fields=['-created_at', '-id'], name='artifact_list'),
+            indexes=[
+                models.Index(fields=['store', '-created_at', '-id'], name='artifact_store_list'),
+                models.Index(fields=['mime', '-created_at', '-id'], name='artifact_mime_list'),
+                models.Index(fields=['-created_at', '-id'], name='artifact_list'),
+            ],
         ),
     ]

@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from oven_site.jobs.migration_operations import AddIndexes
+
 
 class Migration(migrations.Migration):
 
@@ -10,12 +12,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexes(
             model_name='attempt',
-            index=models.Index(fields=['ended_at'], name='attempt_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(fields=['last_frame'], name='attempt_last_frame'),
+            indexes=[
+                models.Index(fields=['ended_at'], name='attempt_ended'),
+                models.Index(fields=['last_frame'], name='attempt_last_frame'),
+            ],
         ),
     ]

@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from oven_site.jobs.migration_operations import AddIndexes
+
 
 class Migration(migrations.Migration):
 
@@ -10,20 +12,13 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexes(
             model_name='attempt',
-            index=models.Index(fields=['outcome', '-started_at', '-id'], name='attempt_outcome_list'),
-        ),
-        migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(fields=['error_code', '-started_at', '-id'], name='attempt_error_code_list'),
-        ),
-        migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(fields=['kind', '-started_at', '-id'], name='attempt_kind_list'),
-        ),
-        migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(fields=['-started_at', '-id'], name='attempt_list'),
+            indexes=[
+                models.Index(fields=['outcome', '-started_at', '-id'], name='attempt_outcome_list'),
+                models.Index(fields=['error_code', '-started_at', '-id'], name='attempt_error_code_list'),
+                models.Index(fields=['kind', '-started_at', '-id'], name='attempt_kind_list'),
+                models.Index(fields=['-started_at', '-id'], name='attempt_list'),
+            ],
         ),
     ]
