@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor as SchemaEditor
 from django.db.migrations.operations.base import Operation, OperationCategory
 from django.db.migrations.state import ProjectState
 
@@ -34,7 +34,7 @@ class AddIndexes(Operation):
     def database_forwards(
         self,
         app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
+        schema_editor: SchemaEditor,
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
@@ -46,7 +46,7 @@ class AddIndexes(Operation):
     def database_backwards(
         self,
         app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
+        schema_editor: SchemaEditor,
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
