@@ -15,8 +15,10 @@ from urllib.parse import quote
 
 from django.conf import settings
 
+from captures.engine.page import NO_OPTIONS, PageOptions
 from captures.engine.spec import CaptureSpec, Format, Output, Start
 from captures.models import MAX_PIXELS
+from captures.page_options import in_the_clear, parse_page, restored, stored
 from captures.purpose import Purpose
 from oven_site.contract import BadRequest
 
@@ -76,6 +78,7 @@ class GrabRequest:
     seed: int | None = None
     date_s: int | None = None  # where Date starts, in seconds since 1970
     still: bool = True  # an animation of which nothing moves becomes a still
+    page: PageOptions = NO_OPTIONS
     purpose: Purpose = Purpose.GRAB
     formats: tuple[Format, ...] = ()
     sizes: tuple[int, ...] = ()
@@ -135,6 +138,7 @@ class GrabRequest:
             seed=self.seed,
             date_s=self.date_s,
             still_allowed=self.still,
+            page=self.page,
             **{**engine_settings(), **self._settle()},
         )
 
@@ -166,13 +170,15 @@ class GrabRequest:
         if not self.animated:
             for field in ("duration_ms", "fps", "playback_fps", "quality"):
                 del shape[field]
+        if self.page != NO_OPTIONS:
+            shape["page"] = in_the_clear(self.page)
         shape["url"] = self.url
         return hashlib.sha256(json.dumps(shape, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
         """What is stored; what few ask for is left out where it was not."""
         shape: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        shape.update(formats=list(self.formats), sizes=list(self.sizes))
+        shape.update(formats=list(self.formats), sizes=list(self.sizes), page=stored(self.page))
         usual: dict[str, Any] = {
             "purpose": Purpose.GRAB,
             "formats": [],
@@ -182,6 +188,7 @@ class GrabRequest:
             "seed": None,
             "date_s": None,
             "still": True,
+            "page": {},
         }
         return {name: value for name, value in shape.items() if name not in usual or value != usual[name]}
 
@@ -193,6 +200,7 @@ class GrabRequest:
             "formats": tuple(Format(name) for name in data.get("formats", ())),
             "sizes": tuple(data.get("sizes", ())),
             "start": Start(data.get("start", Start.AUTO)),
+            "page": restored(data.get("page", {})),
         }
         return cls(**{**data, "format": Format(data["format"]), **several})
 
@@ -224,8 +232,8 @@ def parse(
 ) -> GrabRequest:
     """Checks a caller's fields (the contract's names; texts or JSON). Raises BadRequest for the first wrong one.
 
-    `any_page`: the caller may name an https page instead of a piece. `sides`: bounds of width and height.
-    `several`: `formats` and `sizes` are read.
+    `any_page`: the caller may name an https page instead of a piece, and say what is done to it. `sides`: bounds of
+    width and height. `several`: `formats` and `sizes` are read.
     """
     piece = check_piece(raw.get("piece"), any_page)
     formats = _formats(raw) if several else ()
@@ -247,6 +255,7 @@ def parse(
         seed=None if raw.get("seed") in (None, "") else round(_number(raw, "seed", 0, SEED)),
         date_s=_date(raw),
         still=_choice(raw, "still", Stills.AUTO) is Stills.AUTO,
+        page=parse_page(raw) if any_page else NO_OPTIONS,
         purpose=purpose,
         formats=formats,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from captures import page_options
 from captures import requests as bounds
+from captures.engine.page import KEYS, MOST_HEIGHT
 from captures.engine.spec import Format, Start
 
 _FORMAT = {"type": "string", "enum": [f.value for f in Format], "default": "webp"}
@@ -58,6 +60,32 @@ _SIZES = {
     "maxItems": bounds.MAX_SIZES,
     "description": "Each of the formats in these widths (pixels, at most that of the capture; same aspect).",
 }
+_PAIRS = {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": page_options.MAX_PAIRS}
+_ACTIONS = {
+    "type": "array",
+    "items": {"type": "string", "maxLength": page_options.MAX_TEXT},
+    "maxItems": page_options.MAX_ACTIONS,
+}
+_TEXT = {"type": "string", "maxLength": page_options.MAX_TEXT}
+_PAGE: dict[str, dict[str, Any]] = {
+    "selector": {**_TEXT, "description": "Capture only the first element that matches this CSS selector."},
+    "padding": _range("integer", page_options.PADDING, 0, "CSS pixels around that element."),
+    "fullPage": {
+        "type": "boolean",
+        "default": False,
+        "description": f"Capture the page's whole height, at most {MOST_HEIGHT} CSS pixels (warning `cut`). An "
+        "animation is captured in a viewport of that height.",
+    },
+    "click": {**_ACTIONS, "description": "Selectors of elements to click, once the page is ready."},
+    "press": {**_ACTIONS, "description": f"Keys to press after the clicks: one character, or {', '.join(KEYS)}."},
+    "waitFor": {**_TEXT, "description": "Wait until this selector matches, or this expression is true."},
+    "userAgent": {**_TEXT, "description": "What the browser calls itself."},
+    "colorScheme": {"type": "string", "enum": list(page_options.COLOR_SCHEMES)},
+    "timezone": {**_TEXT, "description": "As Europe/Berlin."},
+    "locale": {**_TEXT, "description": "As de-DE."},
+    "headers": {**_PAIRS, "description": "Sent with every request of the page, to whatever host."},
+    "cookies": {**_PAIRS, "description": "Sent to the page's own host."},
+}
 _SIDE = _range("integer", bounds.SIDE, 512, "CSS pixels.")
 _NOWAIT = {"type": "boolean", "default": False, "description": "A stand-in picture while the same capture is baking."}
 
@@ -77,6 +105,7 @@ POST_BODY = {
                         "width": _SIDE,
                         "height": _SIDE,
                         **_OPTIONS,
+                        **_PAGE,
                     },
                 }
             }

@@ -14,6 +14,7 @@ class ErrorCode(StrEnum):
     HTTP_STATUS = "http_status"
     REDIRECTS = "redirects"
     BLANK = "blank"
+    NO_ELEMENT = "no_element"  # nothing on the page matches what a selector or a condition names
     HUNG = "hung"
     CRASHED = "crashed"
     MEMORY = "memory"

@@ -15,8 +15,20 @@ from captures.engine.encode import Encoder, Frame, SeveralEncoder, encode_poster
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.look import Look, to_preview
 from captures.engine.pace import Pacer
+from captures.engine.page import Region, act, cropped, picture_of, region_of, show
 from captures.engine.ready import settle, wait_ready
-from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode, OnProgress, Progress, Ready
+from captures.engine.spec import (
+    CaptureResult,
+    CaptureSpec,
+    CaptureWarning,
+    File,
+    Format,
+    Mode,
+    OnProgress,
+    Progress,
+    Ready,
+    WarningCode,
+)
 from captures.engine.warnings import warnings_of
 
 T = TypeVar("T")
@@ -40,14 +52,17 @@ class Run:
         self.last: bytes = b""
         self.was_ready = False
         self._previewed = 0.0
+        self._region: Region | None = None  # the part of the page that is captured
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="look")
 
     async def __call__(self) -> CaptureResult:
-        wanted = self.pacer.mode is not Mode.STILL or self.spec.outputs
-        encoder = encoder_for(self.spec, self.path) if wanted else None
+        encoder = None if self.spec.page.crops else self._encoder()
         try:
             await self._load()
             ready, ready_ms = await self._ready()
+            if self._region:
+                self.spec = self.spec.sized(self._region.width, self._region.height)
+                encoder = self._encoder()
             await self._frames(encoder)
             await self._refuse_undrawn()
             return await self._conclude(encoder, ready, ready_ms)
@@ -60,6 +75,10 @@ class Run:
                 await encoder.abort()
             self._thread.shutdown(wait=False)
 
+    def _encoder(self) -> Encoder | None:
+        wanted = self.pacer.mode is not Mode.STILL or self.spec.outputs
+        return encoder_for(self.spec, self.path) if wanted else None
+
     async def _load(self) -> None:
         self.report(Progress("loading", 5, "Opening the page"))
         with self._span("load"):
@@ -69,8 +88,12 @@ class Run:
         with self._span("ready"):
             found = await wait_ready(self.pacer, self._loading)
             self.was_ready = True
+            await act(self.pacer)
             self.report(Progress("settling", 28, f"Settling for {self.spec.settle_wait_ms} ms"))
             await settle(self.pacer, found[1])
+            if self.spec.page.crops:
+                found_at = await region_of(self.pacer)
+                self._region = await show(self.pacer, found_at) if self._animated else found_at
             await self.pacer.hold()
         return found
 
@@ -103,10 +126,18 @@ class Run:
 
     async def _produce(self, queue: asyncio.Queue[bytes | None]) -> None:
         for index in range(self._wanted):
-            self.last = await self.pacer.frame(index)
+            self.last = await self._frame(index)
             self.first = self.first or self.last
             await queue.put(self.last)
         await queue.put(None)
+
+    async def _frame(self, index: int) -> bytes:
+        if self._region and not self._animated:
+            return await picture_of(self.pacer, self._region)
+        frame = await self.pacer.frame(index)
+        if not self._region:
+            return frame
+        return await self._in_thread(cropped, frame, self._region.box(self.spec.scale))
 
     async def _consume(self, queue: asyncio.Queue[bytes | None], encoder: Encoder | None) -> None:
         if encoder is not None:
@@ -168,8 +199,14 @@ class Run:
             files=files,
             spans=self.spans,
             evidence=self.pacer.tab.evidence.as_dict(),
-            warnings=[*warnings_of(self.pacer.tab, look), *self.pacer.warnings()],
+            warnings=[*warnings_of(self.pacer.tab, look), *self.pacer.warnings(), *self._cut()],
         )
+
+    def _cut(self) -> list[CaptureWarning]:
+        if not self._region or not self._region.cut_from:
+            return []
+        text = f"It is {self._region.cut_from} CSS pixels high: the picture ends after {self._region.height}."
+        return [CaptureWarning(WarningCode.CUT, text)]
 
     async def _write(self, encoder: Encoder | None, reason: str) -> list[File]:
         spec = self.spec
@@ -201,7 +238,11 @@ class Run:
 
     @property
     def _wanted(self) -> int:
-        return 1 if self.pacer.mode is Mode.STILL else self.spec.frame_count
+        return self.spec.frame_count if self._animated else 1
+
+    @property
+    def _animated(self) -> bool:
+        return self.pacer.mode is not Mode.STILL and self.spec.animated
 
     async def _last_picture(self) -> bytes | None:
         """What the page shows at the moment of its failure, if it can still show anything."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captures.engine.errors import CaptureError, ErrorCode
+from captures.engine.page import NO_OPTIONS, PageOptions
 
 if TYPE_CHECKING:
     from captures.engine.encode.base import Encoder
@@ -112,6 +113,7 @@ class CaptureSpec:
     max_requests: int = 0  # over the network; a page that sends more is ended. 0: any number
     memory_limit_mb: int = 1024  # of the page's own process
     still_allowed: bool = True  # an animation of which nothing moves becomes a still
+    page: PageOptions = NO_OPTIONS
     sink: Callable[[CaptureSpec, Path], Encoder] | None = None  # takes the frames, as PNG, instead of a format
     modes: tuple[Mode, ...] = (Mode.VIRTUAL, Mode.INJECTED, Mode.PLAIN, Mode.REALTIME, Mode.STILL)
 
@@ -154,9 +156,19 @@ class CaptureSpec:
     @property
     def shot(self) -> dict[str, object]:
         """Parameters of one screenshot: JPEG where the encoder is lossy and opaque anyway, else PNG."""
-        if self.transparent or self.sink or not {Format.PNG, Format.GIF}.isdisjoint(self.formats):
+        if self.transparent or self.sink or self.page.crops or not {Format.PNG, Format.GIF}.isdisjoint(self.formats):
             return {"format": "png", "optimizeForSpeed": True}
         return {"format": "jpeg", "quality": 95, "optimizeForSpeed": True}
+
+    def sized(self, width: int, height: int) -> CaptureSpec:
+        """Return the same with another size in CSS pixels; files that are smaller than the capture stay so."""
+        before, after = self.pixel_size, replace(self, width=width, height=height, outputs=()).pixel_size
+        across, down = (new / old for new, old in zip(after, before, strict=True))
+        outputs = tuple(
+            replace(output, width=max(1, round(output.width * across)), height=max(1, round(output.height * down)))
+            for output in self.outputs
+        )
+        return replace(self, width=width, height=height, outputs=outputs)
 
     def alone(self, output: Output) -> CaptureSpec:
         """What the encoder of one of the outputs is told."""
@@ -196,6 +208,7 @@ class WarningCode(StrEnum):
     REQUEST_FAILED = "request_failed"
     REQUEST_BLOCKED = "request_blocked"
     TIMING = "timing"  # something moves that the engine cannot hold still
+    CUT = "cut"  # the page is higher than a picture may be
     PAGE_ERROR = "page_error"  # errors of a page that shows one colour only
 
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.evidence import Evidence
 from captures.engine.gate import EVERYTHING, Passage
 from captures.engine.network import Network
+from captures.engine.page import introduce
 from captures.engine.spec import CaptureSpec
 
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class Tab:
     ) -> None:
         self.root, self.context, self.cdp, self.spec = root, context, session, spec
         self.passage = passage
+        self._begin_frame = False
         self.drawing_s: Callable[[], float] = float  # the CPU time that drawing has used so far
         self.evidence = Evidence(session, passage, spec.max_requests, self._asks_too_much)
         self.network = Network(spec.network_wait_s, spec.fetch_wait_s)
@@ -103,6 +106,7 @@ class Tab:
 
     async def prepare(self, metrics: dict[str, Any], begin_frame: bool) -> None:
         """Sends the set-up all at once: Chromium handles a session's calls in order."""
+        self._begin_frame = begin_frame
         calls = [
             *(self.send(f"{domain}.enable") for domain in ("Page", "Runtime", "Network", "Log", "Inspector")),
             self.send("Network.setBypassServiceWorker", bypass=True),
@@ -120,6 +124,7 @@ class Tab:
         if self.spec.transparent:
             calls.append(self.clear_background())
         await asyncio.gather(*calls)
+        await introduce(self)
 
     @property
     def _seeded(self) -> str:
@@ -128,6 +133,17 @@ class Tab:
     async def clear_background(self) -> dict[str, Any]:
         color = {"r": 0, "g": 0, "b": 0, "a": 0}
         return await self.send("Emulation.setDefaultBackgroundColorOverride", color=color)
+
+    async def resize(self, width: int, height: int) -> None:
+        """Give the page another viewport, in CSS pixels. It answers nothing before it has drawn a frame in it."""
+        spec = replace(self.spec, width=width, height=height, outputs=())
+        pixels = spec.pixel_size if self._begin_frame else (width, height)
+        info = await self.send("Target.getTargetInfo")
+        window = await self.root.send("Browser.getWindowForTarget", {"targetId": info["targetInfo"]["targetId"]})
+        bounds = {"width": pixels[0], "height": pixels[1]}
+        await self.root.send("Browser.setWindowBounds", {"windowId": window["windowId"], "bounds": bounds})
+        metrics = _metrics(spec, self._begin_frame)
+        self.cdp.send("Emulation.setDeviceMetricsOverride", metrics).add_done_callback(look_away)
 
     async def screenshot(self, **options: Any) -> bytes:
         """An ordinary screenshot (not on a begin-frame page: it would wait for a frame for ever)."""

@@ -136,6 +136,21 @@ def test_a_file_that_is_not_there_is_named(command: Callable[..., str]) -> None:
         command("grab", "pagee.html", "-o", "page.png")
 
 
+def test_a_part_of_a_page_is_grabbed_after_a_click(command: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(
+        "<!doctype html><body style='margin:0'><button style='position:fixed;inset:0;border:0;background:#c00'></button>"
+        "<p id=part style='position:absolute;left:9px;top:8px;width:20px;height:10px;background:#00c;margin:0'></p>"
+        "<script>document.querySelector('button').onclick = event => part.style.background = '#0c0'</script>"
+    )
+    size = ["--width", "60", "--height", "40", "--quiet"]
+    options = ["--click", "button", "--selector", "#part", "--padding", "2", "--press", "a", "--header", "X-A: 1"]
+    command("grab", "page.html", "-o", "part.png", *size, *options)
+    image = Image.open(tmp_path / "part.png").convert("RGB")
+    assert (image.size, image.getpixel((12, 7)), image.getpixel((0, 0))) == ((24, 14), (0, 0xCC, 0), (0xCC, 0, 0))
+    with pytest.raises(CommandError, match="--cookie: 'x' is not a name"):
+        command("grab", "page.html", "-o", "part.png", "--cookie", "x")
+
+
 def test_what_is_missing_in_a_picture_is_said(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("<!doctype html><h1>Page</h1><img src='missing.png' alt=''>")
     errors = io.StringIO()

@@ -11,8 +11,10 @@ from tqdm import tqdm
 
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
+from captures.engine.page import MOST_HEIGHT
 from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode, Progress, Start
 from captures.local_folder import served
+from captures.page_options import COLOR_SCHEMES
 from captures.requests import parse
 from captures.running import browser_options
 from oven_site.contract import BadRequest
@@ -67,6 +69,7 @@ class Command(BaseCommand):
             default="auto",
             help="never: an animation even if nothing moves (auto)",
         )
+        _add_page_arguments(parser)
         parser.add_argument("--mode", choices=[m.value for m in Mode], help="only this way of driving time")
         parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -114,7 +117,9 @@ class Command(BaseCommand):
                     "quality": options["quality"],
                     "transparent": options["transparent"],
                     **{name: options[name] for name in ("start", "at", "seed", "date", "still")},
+                    **_page(options),
                 },
+                any_page=True,
                 sides=SIDES,
                 several=True,
             )
@@ -127,6 +132,51 @@ class Command(BaseCommand):
         if options["mode"]:
             changes["modes"] = (Mode(options["mode"]),)
         return replace(spec, **changes)
+
+
+def _add_page_arguments(parser: CommandParser) -> None:
+    page = parser.add_argument_group("any page", "its visitor, and the part of it that is captured")
+    page.add_argument("--selector", metavar="CSS", help="capture only the first element that matches")
+    page.add_argument("--padding", type=int, metavar="PX", help="CSS pixels around that element (0)")
+    page.add_argument(
+        "--full-page", action="store_true", help=f"capture its whole height, at most {MOST_HEIGHT} CSS pixels"
+    )
+    page.add_argument("--click", action="append", metavar="CSS", help="click an element before; may be repeated")
+    page.add_argument("--press", action="append", metavar="KEY", help="then press a key, as Enter or a; repeated")
+    page.add_argument(
+        "--wait-for", metavar="CSS|JS", help="wait until an element is there, or an expression becomes true"
+    )
+    page.add_argument("--user-agent", metavar="TEXT", help="what the browser calls itself")
+    page.add_argument("--color-scheme", choices=COLOR_SCHEMES, help="what the page's visitor prefers")
+    page.add_argument("--timezone", metavar="NAME", help="the visitor's time zone, as Europe/Berlin")
+    page.add_argument("--locale", metavar="TAG", help="the visitor's language, as de-DE")
+    page.add_argument(
+        "--header", action="append", metavar="NAME:TEXT", help="sent with every request of the page; repeated"
+    )
+    page.add_argument("--cookie", action="append", metavar="NAME=TEXT", help="sent to the page's own host; repeated")
+
+
+def _page(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the page's options by the contract's names. Raises CommandError."""
+    return {
+        **{name: options[name] for name in ("selector", "padding", "click", "press", "timezone", "locale")},
+        "fullPage": options["full_page"],
+        "waitFor": options["wait_for"],
+        "userAgent": options["user_agent"],
+        "colorScheme": options["color_scheme"],
+        "headers": _pairs("--header", options["header"], ":"),
+        "cookies": _pairs("--cookie", options["cookie"], "="),
+    }
+
+
+def _pairs(option: str, given: list[str] | None, sign: str) -> dict[str, str]:
+    pairs = {}
+    for text in given or []:
+        name, found, value = text.partition(sign)
+        if not found or not name.strip():
+            raise CommandError(f"{option}: {text!r} is not a name, {sign!r} and a text.")
+        pairs[name.strip()] = value.strip()
+    return pairs
 
 
 def targets(outputs: list[Path], formats: list[str]) -> list[tuple[Path, str]]:
