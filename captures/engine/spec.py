@@ -208,6 +208,7 @@ class WarningCode(StrEnum):
     REQUEST_FAILED = "request_failed"
     REQUEST_BLOCKED = "request_blocked"
     TIMING = "timing"  # something moves that the engine cannot hold still
+    NO_WEBGPU = "no_webgpu"  # the page asked for it
     CUT = "cut"  # the page is higher than a picture may be
     PAGE_ERROR = "page_error"  # errors of a page that shows one colour only
 

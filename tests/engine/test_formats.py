@@ -39,6 +39,7 @@ def test_a_png_is_one_frame_of_the_asked_size(capture: Capture) -> None:
     found = capture("anim", format=Format.PNG)
     with Image.open(found.path) as picture:
         assert (picture.format, picture.size, picture.mode) == ("PNG", (128, 128), "RGB")
+        assert picture.info["srgb"] == 0  # says which colours its numbers are
     assert (found.frames, found.width, found.height, found.size) == (1, 128, 128, found.path.stat().st_size)
 
 

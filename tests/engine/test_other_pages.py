@@ -45,6 +45,7 @@ PAGES = {
     "clocks": DRAW % "const start = Date.now(); let t = 0; setInterval(() => t += 10, 10);"
     "each(time => { row(1, time); row(2, Date.now() - start); row(3, t) });",
     "unending": DRAW % "new Image().src = '/never/a'; each(time => row(1, time));",
+    "webgpu": DRAW % "navigator.gpu.requestAdapter().then(found => row(1, found ? 1 : 2)); each(() => 0);",
     "events": DRAW % "new EventSource('/stream'); each(time => row(1, time));",
     "poll": DRAW % "const ask = () => fetch('/blue.svg').then(() => setTimeout(ask, 100)); ask();"
     "each(time => row(1, time));",
@@ -286,6 +287,12 @@ def test_a_store_is_waited_for_and_what_cannot_be_held_is_a_warning(take: Take) 
     shared = take("shared")
     assert codes(shared) == [WarningCode.TIMING]
     assert "ms apart" in shared.warnings[0].message
+
+
+def test_a_page_that_gets_no_webgpu_says_so(take: Take) -> None:
+    found = take("webgpu", frames=2)
+    assert times(found, 1) == [2.0, 2.0]
+    assert codes(found) == [WarningCode.NO_WEBGPU]
 
 
 def test_sound_runs_without_a_gesture_and_by_the_pages_clock(take: Take) -> None:

@@ -6,12 +6,14 @@ import io
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from captures.engine.encode.gif import quantize
 from captures.engine.look import flatten
 from captures.engine.spec import CaptureSpec, Format
 
 POSTER_SIDE = 192
+PERCEPTUAL = 0  # the rendering intent
 
 
 def encode_still(spec: CaptureSpec, frame: bytes, path: Path) -> None:
@@ -29,7 +31,14 @@ def write_still(spec: CaptureSpec, image: Image.Image, path: Path) -> None:
     elif spec.format is Format.GIF:
         quantize(image).save(path, "GIF")
     else:
-        image.save(path, "PNG", compress_level=6)
+        image.save(path, "PNG", compress_level=6, pnginfo=_srgb())
+
+
+def _srgb() -> PngInfo:
+    """Return the chunk that says which colours the numbers are."""
+    info = PngInfo()
+    info.add(b"sRGB", bytes([PERCEPTUAL]))
+    return info
 
 
 def encode_poster(frame: bytes) -> bytes:

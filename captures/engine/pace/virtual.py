@@ -29,7 +29,6 @@ UNKNOWN_S = 0.5  # a clock that stands for so long, with a page that answers, is
 PROBE_AFTER_S = 1.0
 WORKER_LIMIT_S = 0.25  # of real time, for a worker to run what is due; one that is busy for longer is not asked again
 CLOCK_TOLERANCE_MS = 1.0
-PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # a GIF
 CLOCK = "performance.timeOrigin + performance.now()"
 WORLD = "oven-clock"  # an isolated world: the page cannot replace its `performance`
 FIRST_CALLBACK_JS = "requestAnimationFrame(() => { globalThis.hadCallback = true })"  # in that world
@@ -37,10 +36,8 @@ PARSED, HAD_CALLBACK = "document.readyState !== 'loading'", "globalThis.hadCallb
 PARSED_LIMIT_S, FIRST_CALLBACK_LIMIT_S, AGAIN_S = 0.5, 2.0, 0.002
 PAGE_JS = "".join((Path(__file__).parent / name).read_text() for name in ("audio.js", "threads.js"))
 BINDING = "ovenUsesThreads"
-# Answered by another thread, after whatever was asked of it before.
-PROBE = f"createImageBitmap(new Blob([Uint8Array.from(atob('{PIXEL}'), byte => byte.charCodeAt())])).then(() => 1)"
-PROBE_LIMIT_S = 1.0
-THREADS_S = 0.004  # of real time, for answers that come by way of the browser's process
+THREADS_LIMIT_S = 0.25  # of real time, for all answers that a page waits for at one of its moments
+MOST_LATE = 8  # moments at which they did not come, before they are not waited for any more
 WAIT_FOR_NETWORK, ADVANCE = "pauseIfNetworkFetchesPending", "advance"
 
 
@@ -61,6 +58,11 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         self._unresponsive: set[str] = set()  # workers that do not answer
         self._worker_clocks: list[float] = []  # how far each was off the plan when it had run, in ms
         self._uses_threads = False  # the page waits for answers of other threads than its own and its workers'
+        self._waits_for_threads = False
+        self._late = 0  # moments at which an answer did not come while time stood
+        self._lacks_webgpu = False
+        self._navigations = self._navigations_seen = 0
+        tab.cdp.on("Page.frameNavigated", self._frame_navigated)
         tab.cdp.on("Runtime.bindingCalled", self._binding_called)
         tab.cdp.on("Emulation.virtualTimeBudgetExpired", self._budget_expired)
 
@@ -77,6 +79,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         self._base_us, self._now_us = self._base_us + skew_us, 0
         self._epoch_ms = start * 1000 + skew_us / 1000
         await navigate(self.tab)
+        self._navigations_seen = max(1, self._navigations)
 
     async def live(self, ms: float, shot: dict[str, Any] | None = None) -> tuple[float, bytes | None]:
         """Let `ms` of the page's time pass, with animation callbacks as a screen has them. `shot` is of the last."""
@@ -163,25 +166,24 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         await self._step(end)
 
     async def _step(self, target_us: int) -> None:
+        await self._let_threads_answer()
         await self._advance(target_us)
         if self.tab.workers:
             await self._let_workers_run()
-        if self._uses_threads:
-            await self._let_threads_answer()
+        await self._let_threads_answer()
 
     async def _let_threads_answer(self) -> None:
-        """Let decoders, stores and the like answer, while time stands."""
-        await asyncio.sleep(THREADS_S)
-        if self._world is None:
-            self._world = await self._new_world()
-        try:
-            await self.tab.send(
-                "Runtime.evaluate", PROBE_LIMIT_S, expression=PROBE, contextId=self._world, awaitPromise=True
-            )
-        except CdpError:
-            self._world = None
-        except StepTimeout:
-            self._uses_threads = False  # it does not answer while time stands
+        """Let stores, decoders and the like answer, and what follows from that, while time stands."""
+        started = time.monotonic()
+        while self._uses_threads:
+            await self._until("true", 0)  # whatever the page's scripts report on the way is here then
+            if not self._waits_for_threads:
+                return
+            if time.monotonic() - started > THREADS_LIMIT_S:
+                self._late += 1
+                self._uses_threads = self._late < MOST_LATE
+                return
+            await self._change()
 
     async def _let_workers_run(self) -> None:
         """Let workers run what is due, while time stands. A chain of workers takes a pass for each of its links."""
@@ -205,12 +207,15 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             spread = max(self._worker_clocks) - min(self._worker_clocks)
             text = f"Shared or nested workers cannot be held still: their clocks were up to {spread:.1f} ms apart."
             found.append(CaptureWarning(WarningCode.TIMING, text))
+        if self._lacks_webgpu:
+            text = "No WebGPU: the page asked for it, and this browser has none without a graphics card."
+            found.append(CaptureWarning(WarningCode.NO_WEBGPU, text))
         if self._unresponsive:
             found.append(
                 CaptureWarning(WarningCode.TIMING, f"{len(self._unresponsive)} workers did not pause between frames.")
             )
-        if self._uses_threads:
-            text = "The page waits for other threads (a store, a decoder): what it shows of them may be a tick late."
+        if self._late:
+            text = "The page waits for a store, a decoder or the like: what it shows of them may be a tick late."
             found.append(CaptureWarning(WarningCode.TIMING, text))
         return found
 
@@ -287,7 +292,14 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             self.tab.gone.result()
 
     def _binding_called(self, event: dict[str, Any]) -> None:
-        self._uses_threads = self._uses_threads or event["name"] == BINDING
+        if event["name"] == BINDING:
+            self._uses_threads = self._uses_threads or (event["payload"] == "busy" and self._late < MOST_LATE)
+            self._waits_for_threads = event["payload"] == "busy"
+            self.tab.network.wake()
+            self._lacks_webgpu = self._lacks_webgpu or event["payload"] == "no webgpu"
+
+    def _frame_navigated(self, event: dict[str, Any]) -> None:
+        self._navigations += "parentId" not in event["frame"]
 
     def _budget_expired(self, _: dict[str, Any]) -> None:
         self._expired += 1
@@ -316,6 +328,12 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             off = float(answer["result"]["value"]) - self._epoch_ms - self._now_us / 1000
         except (CdpError, KeyError):
             self._world = None  # it has gone with its document
+            return
+        if self._navigations > self._navigations_seen:
+            # Chromium adds some milliseconds for each document that the page itself goes to.
+            self._navigations_seen = self._navigations
+            self._base_us += _grid(off * 1000)
+            self._epoch_ms += off
             return
         if abs(off) > CLOCK_TOLERANCE_MS:
             moment = self._now_us / 1000

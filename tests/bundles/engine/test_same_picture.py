@@ -6,6 +6,7 @@ import html
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,10 @@ WAITS = {
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
 FRAME = "<!doctype html><style>body {{ margin: 0 }} iframe {{ display: block; border: 0 }}</style>"
 SANDBOX = FRAME + '<iframe width="{side}" height="{side}" sandbox="allow-scripts" srcdoc="{page}"></iframe>'
+
+# Not on the border between two sixtieths of a second, which programs count; and those one before and after: a piece that
+# counts its frames may have begun with another one, as a site's files come one by one.
+MOMENTS_MS = (507, 490, 524)
 
 Shot = np.ndarray
 
@@ -79,7 +84,7 @@ def offline_host() -> Iterator[EngineHost]:
 
 @pytest.fixture
 def shoot(tmp_path: Path) -> Callable[[EngineHost, str], tuple[Shot, CaptureResult]]:
-    def shoot(host: EngineHost, url: str) -> tuple[Shot, CaptureResult]:
+    def shoot(host: EngineHost, url: str, settle_ms: int = MOMENTS_MS[0]) -> tuple[Shot, CaptureResult]:
         spec = CaptureSpec(
             url=url,
             format=Format.PNG,
@@ -87,7 +92,7 @@ def shoot(tmp_path: Path) -> Callable[[EngineHost, str], tuple[Shot, CaptureResu
             height=SIDE,
             ready_expression="false",
             ready_limit_ms=1500,
-            settle_still_ms=507,  # not on the border between two sixtieths of a second, which programs count
+            settle_still_ms=settle_ms,
             modes=(Mode.VIRTUAL,),
         )
         result = host.capture(spec, tmp_path).result(60)
@@ -136,13 +141,13 @@ def test_a_bundle_shows_what_the_site_shows(  # type: ignore[no-untyped-def]
     (tmp_path / "bundle.html").write_bytes(page)
     framed = SANDBOX.format(side=SIDE, page=html.escape(page.decode()))
     (tmp_path / "framed.html").write_text(framed)
-    shown, _ = shoot(host, address(live, name))
+    shown = cache(lambda moment_ms: shoot(host, address(live, name), moment_ms)[0])
     for file in ("bundle.html", "framed.html"):
         bundled, result = shoot(offline_host, (tmp_path / file).as_uri())
         assert result.mode is Mode.VIRTUAL
         for kind in ("page_errors", "console_errors", "failed_requests"):
             assert result.evidence[kind] == [], file
-        assert alike(shown, bundled) >= 0.99, file
+        assert any(alike(shown(moment_ms), bundled) >= 0.99 for moment_ms in MOMENTS_MS), file
 
 
 def test_the_measure_tells_pictures_apart(host: EngineHost, live: PieceServer, shoot) -> None:  # type: ignore[no-untyped-def]
