@@ -79,6 +79,22 @@ setup_system() {
   if ((${#missing[@]})); then install_packages "${missing[@]}"; fi
 }
 
+# Pages in other scripts show boxes without these (6 MB). Oven runs without them, so a failure is only said, and only once.
+setup_fonts() {
+  local missing=() stamp=$root/.venv/.oven-fonts
+  has_font wqy-microhei.ttc || missing+=(fonts-wqy-microhei) # Chinese, Japanese, Korean
+  has_font Lohit-Devanagari.ttf || missing+=(fonts-lohit-deva)
+  has_font Loma.ttf || missing+=(fonts-tlwg-loma-ttf) # Thai
+  if ((${#missing[@]} == 0)) || [[ -e $stamp ]]; then return 0; fi
+  : >"$stamp"
+  if has apt-get && as_root true; then
+    say "installing fonts: ${missing[*]}"
+    apt_update
+    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}" && return 0
+  fi
+  say "without these fonts some scripts show as boxes: ${missing[*]}"
+}
+
 needs_venv_package() {
   local python
   [[ ! -x $root/.venv/bin/python ]] || return 1
@@ -165,6 +181,7 @@ setup() {
   fi
   setup_system
   setup_venv
+  setup_fonts
   if [[ ! -f $stamp || $(<"$stamp") != "$wanted" ]]; then
     setup_packages "$1"
     printf '%s\n' "$wanted" >"$stamp"

@@ -108,6 +108,14 @@ def test_fields_that_do_not_apply_are_off_and_the_command_follows(oven: Web, pag
     for name in ("duration", "fps", "playbackFps", "quality"):
         expect(page.locator(f"#start [name={name}]")).to_be_disabled()
     expect(page.locator("#start [name=transparent]")).to_be_enabled()
+    page.locator("#f-more").evaluate("more => more.open = true")
+    page.fill("#start [name=seed]", "7")
+    page.fill("#start [name=date]", "2026-01-31")
+    page.select_option("#start [name=start]", "load")
+    expect(page.locator("#curl")).to_contain_text("start=load&seed=7&date=2026-01-31")
+    for name in ("seed", "date"):
+        page.fill(f"#start [name={name}]", "")
+    page.select_option("#start [name=start]", "auto")
     page.select_option("#start [name=format]", "mp4")
     expect(page.locator("#start [name=transparent]")).to_be_disabled()
     expect(page.locator("#start [name=duration]")).to_be_enabled()

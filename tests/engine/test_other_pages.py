@@ -8,13 +8,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from PIL import Image, ImageSequence
@@ -368,6 +370,29 @@ def test_an_intro_is_captured_from_its_first_frame(take: Take) -> None:
     found = take("intro", frames=6, start=Start.LOAD, settle_ms=0)
     assert found.ready is Ready.LOAD
     assert times(found)[0] < 20
+
+
+SCRIPTS = {"ja": "かな", "zh": "中文", "ko": "한국", "hi": "हन", "th": "กข", "he": "אב", "ar": "دس", "emoji": "😀🎨"}
+
+
+def test_other_scripts_have_their_own_glyphs(host: EngineHost, tmp_path: Path) -> None:
+    """The box of a missing glyph would be the same for two characters. Set-up installs the fonts, where it may."""
+    cell = "position:absolute;font:32px sans-serif;width:48px;height:48px;overflow:hidden"
+    cells = [
+        f"<div style='{cell};left:{48 * column}px;top:{48 * row}px'>{char}</div>"
+        for row, chars in enumerate(SCRIPTS.values())
+        for column, char in enumerate(chars)
+    ]
+    page = quote(f"<meta charset=utf-8><body style='margin:0'>{''.join(cells)}")
+    spec = CaptureSpec(f"data:text/html,{page}", format=Format.PNG, width=96, height=48 * 8, wait_for_idle=True)
+    found = host.capture(spec, tmp_path).result(60)
+    with Image.open(found.path) as picture:
+        boxes = [(48 * column, 48 * row, 48 * column + 48, 48 * row + 48) for row in range(8) for column in range(2)]
+        cut = [picture.convert("RGB").crop(box).tobytes() for box in boxes]
+    missing = [name for row, name in enumerate(SCRIPTS) if cut[2 * row] == cut[2 * row + 1]]
+    if missing and "Loma" not in subprocess.run(["fc-list"], capture_output=True, text=True, check=False).stdout:
+        pytest.skip(f"no fonts here for {', '.join(missing)}")
+    assert missing == []
 
 
 # --- looks ----------------------------------------------------------------------------------------------------------

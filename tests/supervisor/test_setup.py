@@ -13,6 +13,13 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 NEEDED = ["bash", "cat", "dirname", "env", "find", "mkdir", "mktemp", "readlink", "rm", "sha256sum"]
 NODE_HOME = "bundles/engine/worker"
+FONTS = (
+    "DejaVuSans.ttf",
+    "NotoColorEmoji.ttf",
+    "wqy-microhei.ttc",
+    "Lohit-Devanagari.ttf",
+    "Loma.ttf",
+)
 LOGS_ITSELF = 'echo "$(basename "$0") $*" >> "$CALLS"\n'
 
 
@@ -57,7 +64,7 @@ class Machine:
         stamp.write_text(f"{digest}  -\n")
 
     def fonts(self) -> None:
-        for name in ("DejaVuSans.ttf", "NotoColorEmoji.ttf"):
+        for name in FONTS:
             path = self.home / ".fonts" / name
             path.parent.mkdir(exist_ok=True)
             path.touch()
@@ -112,6 +119,25 @@ def test_packages_are_installed_again_when_their_list_changes(machine: Machine) 
     assert found.stderr == "oven: installing Python packages, because requirements.txt is new here\n"
     assert "--require-hashes -r" in machine.calls.read_text()
     assert machine.setup().stderr == ""
+
+
+def test_fonts_of_other_scripts_are_tried_once(machine: Machine) -> None:
+    """Oven runs without them."""
+    machine.environment()
+    machine.node_packages()
+    machine.program("ffmpeg")
+    machine.program("chromium-headless-shell")
+    machine.fonts()
+    (machine.home / ".fonts" / "Loma.ttf").unlink()
+    machine.program("apt-get", f"{LOGS_ITSELF}exit 1\n")
+    found = machine.setup()
+    assert found.returncode == 0, found.stderr
+    if "fonts-tlwg-loma-ttf" not in found.stderr:
+        pytest.skip("this system has the font")
+    assert "oven: without these fonts some scripts show as boxes: fonts-tlwg-loma-ttf" in found.stderr
+    assert "apt-get install -qy --no-install-recommends fonts-tlwg-loma-ttf" in machine.calls.read_text()
+    machine.stamp().unlink()
+    assert "fonts" not in machine.setup().stderr
 
 
 def test_missing_packages_come_from_apt(machine: Machine) -> None:

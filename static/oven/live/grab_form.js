@@ -5,13 +5,22 @@ import { BEARER, fileName, JSON_BODY, option, shell, StartForm } from "./form.js
 import { many } from "./words.js";
 
 const DEFAULTS = { duration: 12_000, fps: 7.5, playbackFps: 15, density: 1, quality: 80 };
-const ANIMATED = ["duration", "fps", "playbackFps"];
+const ANIMATED = ["duration", "fps", "playbackFps", "still"];
 const NEEDS = {
   quality: (format) => ["webp", "mp4"].includes(format),
   transparent: (format) => ["webp", "png"].includes(format),
 };
 // How a stored grab names what the form has under the contract's names.
-const STORED = { duration_ms: "duration", playback_fps: "playbackFps", viewport_scale: "viewportScale", cache_key: "cacheKey" };
+const STORED = {
+  duration_ms: "duration",
+  playback_fps: "playbackFps",
+  viewport_scale: "viewportScale",
+  cache_key: "cacheKey",
+  at_ms: "at",
+};
+// Left out where they say nothing, and what that is.
+const OPTIONAL = { viewportScale: "", cacheKey: "", at: "", seed: "", date: "", start: "auto", still: "auto" };
+const TEXTS = ["cacheKey", "date", "start", "still"];
 
 export class GrabForm extends StartForm {
   constructor(boot, started) {
@@ -24,7 +33,7 @@ export class GrabForm extends StartForm {
   values() {
     const values = super.values();
     if (values.duration) values.duration = String(Math.round(Number(values.duration) * 1000));
-    for (const name of ["viewportScale", "cacheKey"]) if (!values[name]) delete values[name];
+    for (const [name, usual] of Object.entries(OPTIONAL)) if ((values[name] ?? usual) === usual) delete values[name];
     return values;
   }
 
@@ -36,8 +45,11 @@ export class GrabForm extends StartForm {
   /** From a job as it is stored. */
   fillFrom(spec) {
     this.form.reset();
-    this.fill(Object.fromEntries(Object.entries(spec).map(([name, value]) => [STORED[name] ?? name, value])));
-    byId("f-more").open ||= Boolean(spec.viewport_scale || spec.cache_key);
+    const values = Object.fromEntries(Object.entries(spec).map(([name, value]) => [STORED[name] ?? name, value]));
+    if (spec.date_s !== undefined) values.date = new Date(spec.date_s * 1000).toISOString().replace(".000", "");
+    if (spec.still === false) values.still = "never";
+    this.fill(values);
+    byId("f-more").open ||= Object.entries(OPTIONAL).some(([name, usual]) => (values[name] || usual) !== usual);
   }
 
   curl(values) {
@@ -104,7 +116,7 @@ export function curl(values) {
   );
   if (/^https?:\/\//i.test(piece)) {
     const body = { piece, format, width: Number(width), height: Number(height) };
-    for (const [name, value] of given) body[name] = value === "true" || (name === "cacheKey" ? value : Number(value));
+    for (const [name, value] of given) body[name] = value === "true" || (TEXTS.includes(name) ? value : Number(value));
     const parts = ["curl", "-o", `page.${format}`, BEARER, JSON_BODY];
     return ["The same by REST", [...parts, "-d", shell(JSON.stringify(body)), `${location.origin}/grab`].join(" ")];
   }
