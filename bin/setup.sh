@@ -55,13 +55,17 @@ apt_update() {
   apt_updated=yes
 }
 
+apt_install() {
+  apt_update
+  quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+}
+
 install_packages() {
   has apt-get || die "needed and missing: $*. There is no apt-get here: install them by this system's own means."
   as_root true ||
     die "needed and missing: $*. Install them as root (apt-get install $*), or install sudo."
   say "installing system packages: $*"
-  apt_update
-  quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" ||
+  apt_install "$@" ||
     die "apt-get could not install: $*"
 }
 
@@ -79,7 +83,7 @@ setup_system() {
   if ((${#missing[@]})); then install_packages "${missing[@]}"; fi
 }
 
-# Pages in other scripts show boxes without these (6 MB). Oven runs without them, so a failure is only said, and only once.
+# Without these (6 MB) text in some scripts shows as boxes. Oven runs without them: a failure is reported once, and ignored.
 setup_fonts() {
   local missing=() stamp=$root/.venv/.oven-fonts
   has_font wqy-microhei.ttc || missing+=(fonts-wqy-microhei) # Chinese, Japanese, Korean
@@ -89,8 +93,7 @@ setup_fonts() {
   : >"$stamp"
   if has apt-get && as_root true; then
     say "installing fonts: ${missing[*]}"
-    apt_update
-    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}" && return 0
+    apt_install "${missing[@]}" && return 0
   fi
   say "without these fonts some scripts show as boxes: ${missing[*]}"
 }

@@ -168,7 +168,8 @@ class GrabAdmin(JobAdmin):
     def requested(self, grab: Grab) -> str:
         shown = {name: value for name, value in grab.spec.items() if value not in (None, "", False, [])}
         page = shown.pop("page", {})
-        shown |= {name: "not shown" if name == "sealed" else value for name, value in page.items()}
+        secret = {"headers or cookies": "(not shown)"} if page.pop("encrypted", "") else {}
+        shown |= page | secret
         texts = {
             name: "+".join(map(str, value)) if isinstance(value, list) else value for name, value in shown.items()
         }

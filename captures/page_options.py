@@ -122,8 +122,8 @@ def _pairs(raw: Mapping[str, Any], field: str) -> tuple[tuple[str, str], ...]:
 # In the row
 
 
-def stored(page: PageOptions) -> dict[str, Any]:
-    """Return what differs from the default, for JSON. Headers and cookies are sealed: they may be credentials."""
+def to_json(page: PageOptions) -> dict[str, Any]:
+    """Return what differs from the default, for JSON. Headers and cookies are encrypted: they may be credentials."""
     changed = {
         field.name: value
         for field in fields(PageOptions)
@@ -131,18 +131,18 @@ def stored(page: PageOptions) -> dict[str, Any]:
     }
     secret = {name: changed.pop(name) for name in SECRET if name in changed}
     if secret:
-        changed["sealed"] = _fernet(settings.SECRET_KEY).encrypt(json.dumps(secret).encode()).decode()
+        changed["encrypted"] = _fernet(settings.SECRET_KEY).encrypt(json.dumps(secret).encode()).decode()
     return changed
 
 
-def restored(data: Mapping[str, Any]) -> PageOptions:
-    """Return what `stored` was given. Raises BadRequest when SECRET_KEY is no longer the one it was sealed with."""
+def from_json(data: Mapping[str, Any]) -> PageOptions:
+    """Return what `to_json` was given. Raises BadRequest when it was encrypted with another SECRET_KEY."""
     found = dict(data)
-    if sealed := found.pop("sealed", ""):
+    if encrypted := found.pop("encrypted", ""):
         try:
-            secret = json.loads(_fernet(settings.SECRET_KEY).decrypt(sealed.encode()))
+            secret = json.loads(_fernet(settings.SECRET_KEY).decrypt(encrypted.encode()))
         except InvalidToken:
-            text = "headers: they were sealed with another SECRET_KEY and cannot be read; ask anew with POST /grab."
+            text = "headers: they were encrypted with another SECRET_KEY and cannot be read; send POST /grab again."
             raise BadRequest("headers", text) from None
         found |= {name: tuple(map(tuple, pairs)) for name, pairs in secret.items()}
     for name in ("clicks", "keys"):
@@ -150,7 +150,7 @@ def restored(data: Mapping[str, Any]) -> PageOptions:
     return PageOptions(**found)
 
 
-def in_the_clear(page: PageOptions) -> dict[str, Any]:
+def plain(page: PageOptions) -> dict[str, Any]:
     """Return everything, for the digest that tells captures apart."""
     return asdict(page)
 

@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 from django.conf import settings
 
+from captures import page_options
 from captures.engine.page import NO_OPTIONS, PageOptions
 from captures.engine.spec import CaptureSpec, Format, Output, Start
 from captures.models import MAX_PIXELS
-from captures.page_options import in_the_clear, parse_page, restored, stored
 from captures.purpose import Purpose
 from oven_site.contract import BadRequest
 
@@ -171,14 +171,14 @@ class GrabRequest:
             for field in ("duration_ms", "fps", "playback_fps", "quality"):
                 del shape[field]
         if self.page != NO_OPTIONS:
-            shape["page"] = in_the_clear(self.page)
+            shape["page"] = page_options.plain(self.page)
         shape["url"] = self.url
         return hashlib.sha256(json.dumps(shape, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
         """What is stored; what few ask for is left out where it was not."""
         shape: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        shape.update(formats=list(self.formats), sizes=list(self.sizes), page=stored(self.page))
+        shape.update(formats=list(self.formats), sizes=list(self.sizes), page=page_options.to_json(self.page))
         usual: dict[str, Any] = {
             "purpose": Purpose.GRAB,
             "formats": [],
@@ -200,7 +200,7 @@ class GrabRequest:
             "formats": tuple(Format(name) for name in data.get("formats", ())),
             "sizes": tuple(data.get("sizes", ())),
             "start": Start(data.get("start", Start.AUTO)),
-            "page": restored(data.get("page", {})),
+            "page": page_options.from_json(data.get("page", {})),
         }
         return cls(**{**data, "format": Format(data["format"]), **several})
 
@@ -255,7 +255,7 @@ def parse(
         seed=None if raw.get("seed") in (None, "") else round(_number(raw, "seed", 0, SEED)),
         date_s=_date(raw),
         still=_choice(raw, "still", Stills.AUTO) is Stills.AUTO,
-        page=parse_page(raw) if any_page else NO_OPTIONS,
+        page=page_options.parse_page(raw) if any_page else NO_OPTIONS,
         purpose=purpose,
         formats=formats,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from captures import page_options
 from captures import requests as bounds
-from captures.engine.page import KEYS, MOST_HEIGHT
+from captures.engine.page import KEYS, MAX_HEIGHT
 from captures.engine.spec import Format, Start
 
 _FORMAT = {"type": "string", "enum": [f.value for f in Format], "default": "webp"}
@@ -73,7 +73,7 @@ _PAGE: dict[str, dict[str, Any]] = {
     "fullPage": {
         "type": "boolean",
         "default": False,
-        "description": f"Capture the page's whole height, at most {MOST_HEIGHT} CSS pixels (warning `cut`). An "
+        "description": f"Capture the page's whole height, at most {MAX_HEIGHT} CSS pixels (warning `cut`). An "
         "animation is captured in a viewport of that height.",
     },
     "click": {**_ACTIONS, "description": "Selectors of elements to click, once the page is ready."},

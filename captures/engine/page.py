@@ -1,4 +1,4 @@
-"""Options for pages that were not made for Oven: what their visitor is like and does, and which part is captured."""
+"""Options for pages that were not made for Oven: an emulated visitor, interaction, and which part is captured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from captures.engine.pace.base import Pacer
     from captures.engine.tab import Tab
 
-MOST_HEIGHT = 8192  # CSS pixels of a whole page
+MAX_HEIGHT = 8192  # CSS pixels of a whole page
 STEP_MS = 50.0
 SHOT_FRAMES = 40  # frames that a picture beyond the viewport may take
 KEYS = {  # name: code and number of the key, and the text that it writes
@@ -37,14 +37,17 @@ KEYS = {  # name: code and number of the key, and the text that it writes
     "ArrowRight": ("ArrowRight", 39, ""),
     "ArrowDown": ("ArrowDown", 40, ""),
 }
-FIND = """(() => {
+APPEARS = """selector => {
+  try { return Boolean(document.querySelector(selector)) } catch { return false }
+}"""
+FIND = """selector => {
   let found;
-  try { found = document.querySelector(SELECTOR) } catch { return 'invalid' }
+  try { found = document.querySelector(selector) } catch { return 'invalid' }
   if (!found) return null;
   found.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
   const { x, y, width, height } = found.getBoundingClientRect();
   return width && height ? [x, y, width, height, scrollX, scrollY] : null;
-})()"""
+}"""
 SIZE = """(() => {
   const { scrollWidth, scrollHeight } = document.documentElement;
   return [Math.max(innerWidth, scrollWidth), Math.max(scrollHeight, document.body?.scrollHeight ?? 0)];
@@ -53,7 +56,7 @@ SIZE = """(() => {
 
 @dataclass(frozen=True, slots=True)
 class PageOptions:
-    """What a visitor of the page is like and does, and which part of the page is captured. Sizes are CSS pixels."""
+    """Which part of a page is captured, what is done before, and which visitor is emulated. Sizes are CSS pixels."""
 
     selector: str = ""  # only the first element that matches
     padding: int = 0  # around it
@@ -76,8 +79,8 @@ class PageOptions:
 NO_OPTIONS = PageOptions()
 
 
-async def introduce(tab: Tab) -> None:
-    """Tell the browser about the visitor, before the page is opened. Raises CaptureError BAD_SPEC."""
+async def emulate_visitor(tab: Tab) -> None:
+    """Set what the page will see of its visitor, before it is opened. Raises CaptureError BAD_SPEC."""
     page = tab.spec.page
     calls: list[tuple[str, dict[str, Any]]] = []
     if page.user_agent or page.locale:
@@ -105,56 +108,45 @@ async def introduce(tab: Tab) -> None:
         ) from None
 
 
-async def act(pacer: Pacer) -> None:
-    """Wait for what `wait_for` names, then click and press. Raises CaptureError NO_ELEMENT or BAD_SPEC."""
+async def interact(pacer: Pacer) -> None:
+    """Wait for what `wait_for` names, then click and press keys. Raises CaptureError NO_ELEMENT or BAD_SPEC."""
     page = pacer.spec.page
     if page.wait_for:
-        await _appears(pacer, page.wait_for)
+        question = f"({APPEARS})({json.dumps(page.wait_for)})"
+        await _answered(pacer, "waitFor", page.wait_for, question, f"Boolean({page.wait_for})")
     for selector in page.clicks:
-        x, y, width, height, *_ = await _found(pacer, "click", selector)
+        x, y, width, height, *_ = await _find(pacer, "click", selector)
         await _click(pacer, x + width / 2, y + height / 2)
     for key in page.keys:
         await _press(pacer, key)
 
 
-async def _appears(pacer: Pacer, wanted: str) -> None:
-    selector = (
-        f"(() => {{ try {{ return !!document.querySelector({json.dumps(wanted)}) }} catch {{ return false }} }})()"
-    )
-    since = None
-    while not (await pacer.tab.evaluate(selector) or await pacer.tab.evaluate(wanted)):
-        await pacer.settle_network()
-        age, _ = await pacer.live(STEP_MS)
-        since = age if since is None else since
-        if age - since >= pacer.spec.ready_limit_ms:
-            raise _no_element(pacer, "wait_for", wanted, "appeared or became true")
+async def _find(pacer: Pacer, option: str, selector: str) -> list[float]:
+    """Wait for an element. Return its x, y, width and height in the viewport, and how far the page is scrolled."""
+    answer = await _answered(pacer, option, selector, f"({FIND})({json.dumps(selector)})")
+    if answer == "invalid":
+        raise CaptureError(ErrorCode.BAD_SPEC, f"{option}: {selector!r} is not a CSS selector.")
+    return list(map(float, answer))
 
 
-async def _found(pacer: Pacer, option: str, selector: str) -> list[float]:
-    """Return an element's x, y, width and height in the viewport, and how far the page is scrolled."""
-    question, since = FIND.replace("SELECTOR", json.dumps(selector)), None
+async def _answered(pacer: Pacer, option: str, wanted: str, *questions: str) -> Any:
+    """Let the page live until one of the questions has a true answer, and return that."""
+    since: float | None = None
     while True:
-        answer = await pacer.tab.evaluate(question)
-        if answer == "invalid":
-            raise CaptureError(ErrorCode.BAD_SPEC, f"{option}: {selector!r} is not a CSS selector.")
-        if answer is not None:
-            return list(map(float, answer))
+        for question in questions:
+            if answer := await pacer.tab.evaluate(question):
+                return answer
         await pacer.settle_network()
         age, _ = await pacer.live(STEP_MS)
         since = age if since is None else since
         if age - since >= pacer.spec.ready_limit_ms:
-            raise _no_element(pacer, option, selector, "was there to be seen")
-
-
-def _no_element(pacer: Pacer, option: str, wanted: str, what: str) -> CaptureError:
-    limit_s = pacer.spec.ready_limit_ms / 1000
-    return CaptureError(
-        ErrorCode.NO_ELEMENT, f"{option}: nothing that matches {wanted!r} {what} within {limit_s:g} s."
-    )
+            limit_s = pacer.spec.ready_limit_ms / 1000
+            text = f"{option}: nothing on the page matched {wanted!r} within {limit_s:g} s."
+            raise CaptureError(ErrorCode.NO_ELEMENT, text)
 
 
 async def _click(pacer: Pacer, x: float, y: float) -> None:
-    scale = pacer.spec.scale if pacer.begin_frame else 1.0  # there the page is enlarged into its window
+    scale = pacer.spec.scale if pacer.begin_frame else 1.0  # under BeginFrame the page is scaled up into its window
     at = {"x": x * scale, "y": y * scale}
     button = {"button": "left", "clickCount": 1}
     events: list[dict[str, Any]] = [
@@ -173,7 +165,7 @@ async def _press(pacer: Pacer, key: str) -> None:
 
 
 async def _dispatch(pacer: Pacer, method: str, events: list[dict[str, Any]]) -> None:
-    """Send input while the page draws: it is handled with a frame."""
+    """Send input events, and let the page draw: Chromium handles input with a frame."""
     tab = pacer.tab
     for event in events:
         answer = tab.cdp.send(method, event)
@@ -191,7 +183,7 @@ async def _dispatch(pacer: Pacer, method: str, events: list[dict[str, Any]]) -> 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A part of a page, in CSS pixels from the corner of the viewport. `scroll_x`, `scroll_y`: where that stands."""
+    """A part of a page, in CSS pixels of the viewport, which is at `scroll_x`, `scroll_y` of the page."""
 
     x: float
     y: float
@@ -199,7 +191,7 @@ class Region:
     height: int
     scroll_x: float = 0
     scroll_y: float = 0
-    cut_from: int = 0  # the height that the whole would have
+    cut_from: int = 0  # the full height, where that is more than MAX_HEIGHT
 
     def fits(self, width: int, height: int) -> bool:
         return self.x >= 0 and self.y >= 0 and self.x + self.width <= width and self.y + self.height <= height
@@ -210,11 +202,11 @@ class Region:
         return left, top, left + max(1, round(self.width * scale)), top + max(1, round(self.height * scale))
 
 
-async def region_of(pacer: Pacer) -> Region:
+async def find_region(pacer: Pacer) -> Region:
     """Find the part of the page to capture."""
     page = pacer.spec.page
     if page.selector:
-        x, y, width, height, scroll_x, scroll_y = await _found(pacer, "selector", page.selector)
+        x, y, width, height, scroll_x, scroll_y = await _find(pacer, "selector", page.selector)
         left, top = math.floor(x) - page.padding, math.floor(y) - page.padding
         right, bottom = math.ceil(x + width) + page.padding, math.ceil(y + height) + page.padding
         return _bounded(left, top, right - left, bottom - top, scroll_x, scroll_y)
@@ -224,29 +216,27 @@ async def region_of(pacer: Pacer) -> Region:
 
 def _bounded(x: float, y: float, width: int, height: int, scroll_x: float, scroll_y: float) -> Region:
     lost_x, lost_y = max(0, round(-x - scroll_x)), max(0, round(-y - scroll_y))  # padding beyond the page's edge
-    kept = min(height - lost_y, MOST_HEIGHT)
-    cut_from = height if height > MOST_HEIGHT else 0
-    return Region(x + lost_x, y + lost_y, min(width - lost_x, MOST_HEIGHT), kept, scroll_x, scroll_y, cut_from)
+    kept = min(height - lost_y, MAX_HEIGHT)
+    cut_from = height if height > MAX_HEIGHT else 0
+    return Region(x + lost_x, y + lost_y, min(width - lost_x, MAX_HEIGHT), kept, scroll_x, scroll_y, cut_from)
 
 
-async def show(pacer: Pacer, region: Region) -> Region:
-    """Make the viewport so large that an animation shows the whole region. Return where it lies then."""
+async def enlarge_viewport(pacer: Pacer, region: Region) -> Region:
+    """Make the viewport large enough for the whole region, if it is not. Return where the region is then."""
     spec = pacer.spec
     if region.fits(spec.width, spec.height):
         return region
     right = math.ceil(region.x + region.scroll_x) + region.width
     bottom = math.ceil(region.y + region.scroll_y) + region.height
-    await pacer.tab.resize(min(max(spec.width, right), MOST_HEIGHT), min(max(spec.height, bottom), MOST_HEIGHT))
-    await pacer.picture(
-        format="jpeg", quality=1
-    )  # until it has drawn itself in its new size, it answers nothing else
+    await pacer.tab.resize(min(max(spec.width, right), MAX_HEIGHT), min(max(spec.height, bottom), MAX_HEIGHT))
+    await pacer.picture(format="jpeg", quality=1)  # it answers nothing before it has drawn a frame in its new size
     await pacer.live(2 * STEP_MS)
-    found = await region_of(pacer)
+    found = await find_region(pacer)
     return found if spec.page.selector else region
 
 
-async def picture_of(pacer: Pacer, region: Region) -> bytes:
-    """Return a region as PNG, also of what lies outside of the viewport: the page's layout stays as it is."""
+async def capture_region(pacer: Pacer, region: Region) -> bytes:
+    """Return a region as PNG, also where it is outside the viewport. The page keeps its layout."""
     clip = {
         "x": region.x + region.scroll_x,
         "y": region.y + region.scroll_y,

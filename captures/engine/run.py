@@ -15,7 +15,7 @@ from captures.engine.encode import Encoder, Frame, SeveralEncoder, encode_poster
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.look import Look, to_preview
 from captures.engine.pace import Pacer
-from captures.engine.page import Region, act, cropped, picture_of, region_of, show
+from captures.engine.page import Region, capture_region, cropped, enlarge_viewport, find_region, interact
 from captures.engine.ready import settle, wait_ready
 from captures.engine.spec import (
     CaptureResult,
@@ -88,12 +88,12 @@ class Run:
         with self._span("ready"):
             found = await wait_ready(self.pacer, self._loading)
             self.was_ready = True
-            await act(self.pacer)
+            await interact(self.pacer)
             self.report(Progress("settling", 28, f"Settling for {self.spec.settle_wait_ms} ms"))
             await settle(self.pacer, found[1])
             if self.spec.page.crops:
-                found_at = await region_of(self.pacer)
-                self._region = await show(self.pacer, found_at) if self._animated else found_at
+                found_at = await find_region(self.pacer)
+                self._region = await enlarge_viewport(self.pacer, found_at) if self._animated else found_at
             await self.pacer.hold()
         return found
 
@@ -133,7 +133,7 @@ class Run:
 
     async def _frame(self, index: int) -> bytes:
         if self._region and not self._animated:
-            return await picture_of(self.pacer, self._region)
+            return await capture_region(self.pacer, self._region)
         frame = await self.pacer.frame(index)
         if not self._region:
             return frame

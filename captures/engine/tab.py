@@ -15,7 +15,7 @@ from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.evidence import Evidence
 from captures.engine.gate import EVERYTHING, Passage
 from captures.engine.network import Network
-from captures.engine.page import introduce
+from captures.engine.page import emulate_visitor
 from captures.engine.spec import CaptureSpec
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ class Tab:
         if self.spec.transparent:
             calls.append(self.clear_background())
         await asyncio.gather(*calls)
-        await introduce(self)
+        await emulate_visitor(self)
 
     @property
     def _seeded(self) -> str:

@@ -48,10 +48,10 @@ def test_every_option_reaches_the_engine() -> None:
     assert wish(fullPage=True).page == PageOptions(full_page=True)
 
 
-def test_a_row_keeps_them_and_seals_what_may_be_a_credential() -> None:
+def test_a_row_keeps_them_and_encrypts_what_may_be_a_credential() -> None:
     asked = wish(**ASKED)
     text = json.dumps(asked.as_json())
-    assert "secret-of" not in text and "sealed" in text
+    assert "secret-of" not in text and "encrypted" in text
     assert GrabRequest.from_json(json.loads(text)) == asked
     with override_settings(SECRET_KEY="another"), pytest.raises(BadRequest, match="another SECRET_KEY"):
         GrabRequest.from_json(json.loads(text))

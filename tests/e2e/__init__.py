@@ -1,1 +1,1 @@
-"""Tests on a whole running Oven. A package, so that a fixture of its scope ends with it."""
+"""Tests on a whole running Oven. This is a package so that package-scoped fixtures end with it."""

@@ -13,7 +13,7 @@ from PIL import Image
 
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
-from captures.engine.page import MOST_HEIGHT, PageOptions
+from captures.engine.page import MAX_HEIGHT, PageOptions
 from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode, WarningCode
 from tests.harness.sizes import sampled
 
@@ -146,7 +146,7 @@ def test_a_full_page_keeps_its_layout(take: Take) -> None:
 
 def test_a_page_that_is_too_high_is_cut_with_a_warning(take: Take) -> None:
     found = take("high", full_page=True)
-    assert size(found) == (300, MOST_HEIGHT)
+    assert size(found) == (300, MAX_HEIGHT)
     assert [warning.code for warning in found.warnings] == [WarningCode.CUT]
     assert found.warnings[0].message == "It is 20200 CSS pixels high: the picture ends after 8192."
 
@@ -156,12 +156,12 @@ def test_what_is_waited_for_may_be_an_element_or_an_expression(take: Take, wante
     assert take(wait_for=wanted, clicks=("#button",)).frames == 1
 
 
-@pytest.mark.parametrize("option", ["wait_for", "selector"])
-def test_what_never_comes_fails_by_name(take: Take, option: str) -> None:
+@pytest.mark.parametrize(("field", "option"), [("wait_for", "waitFor"), ("selector", "selector")])
+def test_what_never_comes_fails_by_name(take: Take, field: str, option: str) -> None:
     with pytest.raises(CaptureError) as failure:
-        take(ready_limit_ms=1000, **{option: "#nothing"})
+        take(ready_limit_ms=1000, **{field: "#nothing"})
     assert failure.value.code is ErrorCode.NO_ELEMENT
-    assert failure.value.message.startswith(f"{option}: nothing that matches '#nothing' ")
+    assert failure.value.message == f"{option}: nothing on the page matched '#nothing' within 1 s."
 
 
 def test_what_is_no_selector_is_said(take: Take) -> None:

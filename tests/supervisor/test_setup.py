@@ -130,10 +130,11 @@ def test_fonts_of_other_scripts_are_tried_once(machine: Machine) -> None:
     machine.fonts()
     (machine.home / ".fonts" / "Loma.ttf").unlink()
     machine.program("apt-get", f"{LOGS_ITSELF}exit 1\n")
+    machine.program(
+        "find", f'case $1 in "$HOME"*) exec {shutil.which("find")} "$@" ;; esac\n'
+    )  # not the system's fonts
     found = machine.setup()
     assert found.returncode == 0, found.stderr
-    if "fonts-tlwg-loma-ttf" not in found.stderr:
-        pytest.skip("this system has the font")
     assert "oven: without these fonts some scripts show as boxes: fonts-tlwg-loma-ttf" in found.stderr
     assert "apt-get install -qy --no-install-recommends fonts-tlwg-loma-ttf" in machine.calls.read_text()
     machine.stamp().unlink()

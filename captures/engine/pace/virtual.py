@@ -173,10 +173,10 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         await self._let_threads_answer()
 
     async def _let_threads_answer(self) -> None:
-        """Let stores, decoders and the like answer, and what follows from that, while time stands."""
+        """Wait, while time stands, until stores, decoders and the like have answered the page."""
         started = time.monotonic()
         while self._uses_threads:
-            await self._until("true", 0)  # whatever the page's scripts report on the way is here then
+            await self._until("true", 0)  # after its answer, everything that the page has reported before is here
             if not self._waits_for_threads:
                 return
             if time.monotonic() - started > THREADS_LIMIT_S:
@@ -292,11 +292,14 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             self.tab.gone.result()
 
     def _binding_called(self, event: dict[str, Any]) -> None:
-        if event["name"] == BINDING:
-            self._uses_threads = self._uses_threads or (event["payload"] == "busy" and self._late < MOST_LATE)
-            self._waits_for_threads = event["payload"] == "busy"
-            self.tab.network.wake()
-            self._lacks_webgpu = self._lacks_webgpu or event["payload"] == "no webgpu"
+        if event["name"] != BINDING:
+            return
+        if event["payload"] == "no webgpu":
+            self._lacks_webgpu = True
+            return
+        self._waits_for_threads = event["payload"] == "busy"
+        self._uses_threads = self._late < MOST_LATE
+        self.tab.network.wake()
 
     def _frame_navigated(self, event: dict[str, Any]) -> None:
         self._navigations += "parentId" not in event["frame"]

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
-from captures.engine.page import MOST_HEIGHT
+from captures.engine.page import MAX_HEIGHT
 from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode, Progress, Start
 from captures.local_folder import served
 from captures.page_options import COLOR_SCHEMES
@@ -139,7 +139,7 @@ def _add_page_arguments(parser: CommandParser) -> None:
     page.add_argument("--selector", metavar="CSS", help="capture only the first element that matches")
     page.add_argument("--padding", type=int, metavar="PX", help="CSS pixels around that element (0)")
     page.add_argument(
-        "--full-page", action="store_true", help=f"capture its whole height, at most {MOST_HEIGHT} CSS pixels"
+        "--full-page", action="store_true", help=f"capture its whole height, at most {MAX_HEIGHT} CSS pixels"
     )
     page.add_argument("--click", action="append", metavar="CSS", help="click an element before; may be repeated")
     page.add_argument("--press", action="append", metavar="KEY", help="then press a key, as Enter or a; repeated")
