@@ -167,9 +167,9 @@ class GrabAdmin(JobAdmin):
     @display(description="Asked for")
     def requested(self, grab: Grab) -> str:
         shown = {name: value for name, value in grab.spec.items() if value not in (None, "", False, [])}
-        page = shown.pop("page", {})
-        secret = {"headers or cookies": "(not shown)"} if page.pop("encrypted", "") else {}
-        shown |= page | secret
+        shown |= shown.pop("page", {})
+        if shown.pop("encrypted", ""):
+            shown["headers or cookies"] = "(not shown)"
         texts = {
             name: "+".join(map(str, value)) if isinstance(value, list) else value for name, value in shown.items()
         }

@@ -9,7 +9,9 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
+from captures.jobs import ask
 from captures.models import FrozenPiece, Grab
+from captures.requests import GrabRequest, parse
 from oven_site.jobs import lifecycle
 
 admin.autodiscover()
@@ -53,6 +55,16 @@ def test_a_grabs_page_shows_its_attempts(staff: Any, grab: Any, valkey: Any) -> 
     page = staff.get(reverse("admin:captures_grab_change", args=[job.pk])).content.decode()
     assert "The page never drew anything." in page
     assert "12\N{NO-BREAK SPACE}ms" in page
+
+
+def test_a_grabs_page_shows_the_options_of_its_page_without_secrets(staff: Any, valkey: Any) -> None:
+    asked = {"piece": "orbit", "selector": "#hero", "cookies": {"session": "of-a-visitor"}}
+    grab = ask(parse(asked, any_page=True)).grab
+    page = staff.get(reverse("admin:captures_grab_change", args=[grab.pk])).content.decode()
+    assert "selector #hero, headers or cookies (not shown)" in page
+    assert "of-a-visitor" not in page and "encrypted" not in page
+    staff.post(reverse("admin:captures_grab_change", args=[grab.pk]), {})
+    assert GrabRequest.from_json(Grab.objects.get(pk=grab.pk).spec).page.cookies == (("session", "of-a-visitor"),)
 
 
 def test_cancel_takes_waiting_grabs_and_is_audited(staff: Any, grab: Any, valkey: Any) -> None:
