@@ -31,7 +31,7 @@ class Size:
     options: tuple[str, ...]
 
 
-GATE = Size(10, ("--strike-s=0.5", "--kill-s=3", "--rate=8", "--clients=1", "--workers=1", "--bakes=1"))
+GATE = Size(10, ("--strike-s=0.5", "--kill-s=3", "--rate=5", "--clients=1", "--workers=1", "--bakes=1"))
 FULL = Size(50, ("--strike-s=1.5", "--kill-s=10", "--rate=10", "--clients=4", "--bakes=1"))
 
 
@@ -94,7 +94,7 @@ def test_a_postgresql_that_is_restarted_loses_nothing(tmp_path: Path, full_size:
     note("fault", "restart")
     if reason := postgres.missing():
         pytest.skip(reason)
-    size = ["--rounds=1", f"--strike-s={8 if full_size else 5}", "--clients=2", "--workers=1", "--bakes=1"]
+    size = ["--rounds=1", f"--strike-s={8 if full_size else 3}", "--clients=2", "--workers=1", "--bakes=1"]
     code, found, printed = chaos(tmp_path, "--postgres", "--faults=restart", *size)
     assert code == 0, printed
     [round_] = found["rounds"]

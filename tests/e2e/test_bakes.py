@@ -226,6 +226,7 @@ def test_a_running_bake_can_be_cancelled(bakery: Stack, callers: Site, tmp_path:
     bakery.until(lambda: scratch_is_empty(bakery), 5)
 
 
+@pytest.mark.exhaustive("test_live_page.py follows a grab; tests/browser shows rows of every kind")
 def test_the_live_page_shows_a_bake_from_its_announcement_to_its_video(
     bakery: Stack, callers: Site, tmp_path: Path, chromium: Browser
 ) -> None:

@@ -58,6 +58,7 @@ def has_job(piece: str) -> Any:
     )
 
 
+@pytest.mark.exhaustive("tests/browser/test_live_page.py drops the socket; tests/chaos kills the queue")
 def test_a_page_is_told_to_start_anew_after_the_queue_was_killed(stack: Stack, staff: Any) -> None:
     with watching(stack, staff) as socket:
         start(staff, "before")

@@ -68,8 +68,8 @@ DRAWN = [layout for layout in Layout if layout is not Layout.BACKDROP]
     "layout",
     sampled(
         DRAWN,
-        [layout for layout in DRAWN if layout is not Layout.MOSAIC],
-        "eight captures; tests/captures/cards draws a mosaic of given pictures",
+        [Layout.FEATURED, Layout.FILMSTRIP],
+        "one piece and several; tests/captures/cards draws every layout of given pictures",
     ),
 )
 def test_a_card_looks_like_its_reference(layout: Layout, taken: Taken) -> None:
