@@ -20,7 +20,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "duration": _range("integer", bounds.DURATION_MS, 12000, "Captured span in milliseconds."),
     "fps": _range("number", bounds.FPS, 7.5, "Capture rate, frames a second."),
     "playbackFps": _range("number", bounds.FPS, 15, "Rate written into the file."),
-    "density": _range("number", bounds.DENSITY, 1, "Art pixels and file pixels for each CSS pixel."),
+    "density": _range(
+        "number",
+        bounds.DENSITY,
+        1,
+        "File pixels for each CSS pixel. Pieces also get it as the size of their art pixels.",
+    ),
     "viewportScale": _range("number", bounds.DENSITY, None, "File pixels for each CSS pixel, instead of density."),
     "quality": _range("integer", bounds.QUALITY, 80, "Of WebP and MP4."),
     "transparent": {"type": "boolean", "default": False, "description": "Keep transparency (png, webp)."},

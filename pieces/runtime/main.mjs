@@ -14,10 +14,10 @@ const config = JSON.parse(document.getElementById('piece')?.textContent ?? '{}')
 const stage = /** @type {HTMLElement} */ (document.getElementById('aesthetic-computer'));
 const query = new URLSearchParams(location.search);
 
-/** Art pixels to a CSS pixel; a bundle may bring its own. */
+/** CSS pixels to a side of an art pixel, as asked for by the address or a bundle; else the screen's own pixels. */
 function density() {
   const asked = Number(query.get('density') ?? /** @type {any} */ (window).acPACK_DENSITY);
-  return asked > 0 ? Math.min(asked, 16) : window.devicePixelRatio;
+  return asked > 0 ? Math.min(asked, 16) : 1 / window.devicePixelRatio;
 }
 
 /**
@@ -58,8 +58,8 @@ function addCanvas(api, surface) {
  * @param {Api} api
  */
 function fit(api) {
-  const width = Math.max(1, Math.round(stage.clientWidth * density()));
-  const height = Math.max(1, Math.round(stage.clientHeight * density()));
+  const width = Math.max(1, Math.round(stage.clientWidth / density()));
+  const height = Math.max(1, Math.round(stage.clientHeight / density()));
   if (api.screen.width === width && api.screen.height === height) return;
   api.screen = { width, height };
   if (api.canvas) Object.assign(api.canvas, { width, height });

@@ -61,6 +61,8 @@ PAGES = {
     "each(() => row(1, n));",
     "worker": DRAW % f"const w = new Worker(URL.createObjectURL(new Blob([`{WORKER}`]))); let at = 0;"
     "w.onmessage = event => at = event.data; each(time => { w.postMessage(time); row(1, at) });",
+    "worker counter": DRAW % f"const w = new Worker(URL.createObjectURL(new Blob([`{WORKER}`]))); let n = 0;"
+    "each(time => { w.postMessage(time); row(1, ++n) });",
     "script worker": DRAW % "const w = new Worker('/worker.js'); w.onmessage = event => row(1, event.data);"
     "each(time => w.postMessage(time));",
     "shared": DRAW
@@ -69,11 +71,16 @@ PAGES = {
     "offscreen": """<!doctype html><style>body { margin: 0 }</style><canvas id=c width=512 height=128></canvas><script>
 const worker = new Worker(URL.createObjectURL(new Blob([`onmessage = ({ data }) => {
   const c = data.getContext('2d');
-  const draw = time => {
+  const row = (y, value) => {
     for (let i = 0; i < 24; i++) {
-      c.fillStyle = (Math.round(time * 100) >>> i) & 1 ? '#fff' : '#000';
-      c.fillRect(i * 16, 0, 16, 16);
+      c.fillStyle = (Math.round(value * 100) >>> i) & 1 ? '#fff' : '#000';
+      c.fillRect(i * 16, y * 20, 16, 16);
     }
+  };
+  let n = 0;
+  const draw = time => {
+    row(0, time);
+    row(1, ++n);
     requestAnimationFrame(draw);
   };
   requestAnimationFrame(draw);
@@ -266,6 +273,13 @@ def test_there_are_sixty_animation_callbacks_a_second_at_every_rate(take: Take, 
     counts = times(take("counter", frames=12, fps=fps), 1)
     assert counts[0] == 45  # at 750 ms: while it loads and settles, too
     assert [round(count - counts[0]) for count in counts] == [round(index * 60 / fps + 1e-9) for index in range(12)]
+
+
+@pytest.mark.parametrize("page", ["worker counter", "offscreen"])
+def test_a_page_with_workers_has_as_many_callbacks_as_any_other(take: Take, page: str) -> None:
+    counts = times(take(page, frames=12, fps=25.0), 1)
+    assert counts[0] == 45
+    assert [round(count - counts[0]) for count in counts] == [round(index * 2.4 + 1e-9) for index in range(12)]
 
 
 @pytest.mark.parametrize(

@@ -207,9 +207,9 @@ def test_the_clock_alone_decides_the_picture(clocked: Page, site: PieceServer, n
 def test_density_sets_the_art_pixels(page: Page, site: PieceServer) -> None:
     size = "[document.querySelector('canvas').width, document.querySelector('canvas').height]"
     show(page, site, "orbit", "nogap=true&density=0.5")
-    assert page.evaluate(size) == [128, 128]
-    show(page, site, "orbit", "nogap=true&density=3")
-    assert page.evaluate(size) == [768, 768]
+    assert page.evaluate(size) == [512, 512]
+    show(page, site, "orbit", "nogap=true&density=4")
+    assert page.evaluate(size) == [64, 64]
     show(page, site, "orbit", "")
     assert page.evaluate(size) == [240, 240]  # less the gap of 8 on each side
 

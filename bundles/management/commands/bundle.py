@@ -24,7 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("--source", type=Path, help="the source tree (OVEN_BUNDLE_SOURCE)")
         parser.add_argument("--no-compress", action="store_true", help="a page that can be read")
         parser.add_argument("--no-minify", action="store_true", help="modules as they were written")
-        parser.add_argument("--density", type=int, default=0, help="art pixels to a CSS pixel (the screen's own)")
+        parser.add_argument(
+            "--density", type=int, default=0, help="CSS pixels to a side of an art pixel (the screen's own pixels)"
+        )
         parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
     def handle(self, *args: Any, **options: Any) -> None:

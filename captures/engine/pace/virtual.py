@@ -35,6 +35,7 @@ FIRST_CALLBACK_JS = "requestAnimationFrame(() => { globalThis.hadCallback = true
 PARSED, HAD_CALLBACK = "document.readyState !== 'loading'", "globalThis.hadCallback === true"
 PARSED_LIMIT_S, FIRST_CALLBACK_LIMIT_S, AGAIN_S = 0.5, 2.0, 0.002
 PAGE_JS = "".join((Path(__file__).parent / name).read_text() for name in ("audio.js", "threads.js"))
+P5_JS = (Path(__file__).parent / "p5.js").read_text()
 BINDING = "ovenUsesThreads"
 THREADS_LIMIT_S = 0.25  # of real time, for all answers that a page waits for at one of its moments
 MOST_LATE = 8  # moments at which they did not come, before they are not waited for any more
@@ -75,6 +76,9 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         await self._advance(skew_us, ADVANCE)
         await self.tab.send("Runtime.addBinding", name=BINDING)
         await self.tab.send("Page.addScriptToEvaluateOnNewDocument", source=PAGE_JS)
+        if self.spec.tick_hz % self.spec.fps:
+            source = P5_JS.replace("HZ", str(self.spec.tick_hz))
+            await self.tab.send("Page.addScriptToEvaluateOnNewDocument", source=source)
         await self.tab.send("Page.addScriptToEvaluateOnNewDocument", source=FIRST_CALLBACK_JS, worldName=WORLD)
         self._base_us, self._now_us = self._base_us + skew_us, 0
         self._epoch_ms = start * 1000 + skew_us / 1000
@@ -139,7 +143,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         interval_us = 1e6 / self.spec.fps
         if index:
             await self._travel(index, interval_us)
-        if self.tab.workers and (not index or _callbacks(index, self.spec) - _callbacks(index - 1, self.spec) > 1):
+        if self.tab.workers:
             # What a worker draws for a BeginFrame is shown by the next one.
             await self._tick(interval_us / 1000)
             await self._let_workers_run()
@@ -159,8 +163,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         """Go to a frame's moment, with the animation callbacks that a screen has on the way."""
         start, end = (self._held_us + _grid(number * interval_us) for number in (index - 1, index))
         callbacks = _callbacks(index, self.spec) - _callbacks(index - 1, self.spec)
-        first = 2 if self.tab.workers else 1  # with workers, the frame itself takes two
-        for number in range(first, callbacks):
+        for number in range(1, callbacks):
             await self._step(start + _grid((end - start) * number / callbacks))
             await self._tick(interval_us / callbacks / 1000, quiet=True)
         await self._step(end)
@@ -223,6 +226,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         self, interval_ms: float, shot: dict[str, Any] | None = None, quiet: bool = False
     ) -> bytes | None:
         ticks = (self._base_us + self._now_us) / 1000
+        quiet = quiet and not self.tab.workers  # workers have animation callbacks only for frames that are displayed
         return await self.begin_frame_call(shot, frameTimeTicks=ticks, interval=interval_ms, noDisplayUpdates=quiet)
 
     # One budget, one expiry

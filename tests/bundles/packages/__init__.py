@@ -1,6 +1,6 @@
-"""Libraries that nobody here wrote, from npm, for the tests and benchmarks of the bundle engine.
+"""Libraries that nobody here wrote, from npm, for tests and benchmarks.
 
-They are installed once, into the user's cache, by the lock file beside this one.
+They are installed once, into the user's cache, by a lock file: that of the bundle engine's lies beside this module.
 """
 
 from __future__ import annotations
@@ -16,29 +16,32 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
-def installed() -> Path:
-    """The `node_modules` folder. Raises RuntimeError when npm is missing or cannot install them."""
-    lock = (HERE / "package-lock.json").read_bytes()
+def installed(folder: Path = HERE) -> Path:
+    """Return the `node_modules` of a folder with `package.json` and its lock file.
+
+    Raises RuntimeError when npm is missing or cannot install them.
+    """
+    lock = (folder / "package-lock.json").read_bytes()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "oven-tests"
     home = cache / f"npm-{hashlib.sha256(lock).hexdigest()[:16]}"
     if not home.is_dir():
-        _install(home)
+        _install(folder, home)
     return home / "node_modules"
 
 
-def _install(home: Path) -> None:
+def _install(folder: Path, home: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise RuntimeError("npm is needed to fetch the libraries that these tests bundle: install Node.js with npm.")
+        raise RuntimeError("npm is needed to fetch the libraries of these tests: install Node.js with npm.")
     home.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".npm-", dir=home.parent))
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, scratch)
+        shutil.copy(folder / name, scratch)
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
     if done.returncode:
         shutil.rmtree(scratch, ignore_errors=True)
-        raise RuntimeError(f"npm could not fetch the libraries that these tests bundle:\n{done.stderr[-2000:]}")
+        raise RuntimeError(f"npm could not fetch the libraries of these tests:\n{done.stderr[-2000:]}")
     with contextlib.suppress(OSError):  # somebody else was faster
         scratch.rename(home)
     shutil.rmtree(scratch, ignore_errors=True)
