@@ -20,6 +20,7 @@ MOST = 5000  # requests that are kept; a page that has more under way is ended f
 # Chromium's resource types: open for as long as the page or the server likes, or nothing that a picture depends on.
 NEVER_WAITED_FOR = {"EventSource", "WebSocket", "Ping", "Prefetch", "CSPViolationReport"}
 SCRIPTED = {"Fetch", "XHR"}
+STREAMED = {*SCRIPTED, "Media"}  # not waited for after the head of their answer
 
 
 @dataclass(slots=True)
@@ -82,8 +83,8 @@ class Network:
 
     @staticmethod
     def _holds_up(request: Request) -> bool:
-        """Return whether the capture waits. The end of an answer whose body no script reads is never reported."""
-        return request.kind not in NEVER_WAITED_FOR and not (request.answered and request.kind in SCRIPTED)
+        """Return whether the capture waits. The end of an answer that nobody reads to its end is never reported."""
+        return request.kind not in NEVER_WAITED_FOR and not (request.answered and request.kind in STREAMED)
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:

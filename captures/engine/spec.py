@@ -209,6 +209,7 @@ class WarningCode(StrEnum):
     REQUEST_BLOCKED = "request_blocked"
     TIMING = "timing"  # something moves that the engine cannot hold still
     NO_WEBGPU = "no_webgpu"  # the page asked for it
+    NO_SOUND = "no_sound"  # the page measures what it plays
     CUT = "cut"  # the page is higher than a picture may be
     PAGE_ERROR = "page_error"  # errors of a page that shows one colour only
 

@@ -14,6 +14,7 @@ from captures.engine.cdp import CdpError, Session
 from captures.engine.errors import CaptureError, ErrorCode, StepTimeout
 from captures.engine.evidence import Evidence
 from captures.engine.gate import EVERYTHING, Passage
+from captures.engine.images import Images
 from captures.engine.network import Network
 from captures.engine.page import emulate_visitor
 from captures.engine.spec import CaptureSpec
@@ -22,7 +23,7 @@ T = TypeVar("T")
 CLOSE_LIMIT_S = 3.0
 DRAWING_LOOK_S = 0.5
 DRAWING_SHARE = 0.15  # of a core
-SEED_JS = (Path(__file__).parent / "pace" / "seed.js").read_text()
+SEED_JS, COLOR_JS = ((Path(__file__).parent / "pace" / name).read_text() for name in ("seed.js", "color.js"))
 AUTO_ATTACH: dict[str, Any] = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
 FOLLOW = {"Network.enable": {}, "Target.setAutoAttach": AUTO_ATTACH, "Runtime.runIfWaitingForDebugger": {}}
 DOING = {  # what the page does meanwhile, for the sentence about one that does not answer
@@ -48,6 +49,8 @@ class Tab:
         self.evidence = Evidence(session, passage, spec.max_requests, self._asks_too_much)
         self.network = Network(spec.network_wait_s, spec.fetch_wait_s)
         self.network.listen(session)
+        self.images = Images()
+        self.images.listen(session)
         self.workers: dict[str, Session] = {}  # shared ones and those that workers have started, too
         self.has_shared_or_nested_workers = (
             False  # shared ones, or workers of workers: they run a little on their own
@@ -117,6 +120,7 @@ class Tab:
         ]
         if begin_frame:
             calls.append(self.send("HeadlessExperimental.enable"))
+        calls.append(self.send("Page.addScriptToEvaluateOnNewDocument", source=COLOR_JS))
         if self.spec.seed is not None:
             calls.append(self.send("Page.addScriptToEvaluateOnNewDocument", source=self._seeded))
         if self.spec.blocked_urls:
@@ -170,6 +174,7 @@ class Tab:
             self.workers[session.id] = session
             self.network.worker_started(target)
         self.network.listen(session)
+        self.images.listen(session)
         session.on(
             "Target.attachedToTarget", self._attached_to_worker if session.id in self.workers else self._attached
         )

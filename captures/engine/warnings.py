@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from captures.engine.look import Look
 from captures.engine.network import SCRIPTED, Request
 from captures.engine.spec import CaptureWarning, WarningCode
@@ -14,9 +16,10 @@ def warnings_of(tab: Tab, look: Look) -> list[CaptureWarning]:
     """Return the warnings of a capture that has its frames."""
     evidence = tab.evidence
     found = [CaptureWarning(WarningCode.NOT_LOADED, _not_loaded(request, tab)) for request in tab.network.given_up]
-    found += [
-        CaptureWarning(WarningCode.REQUEST_FAILED, f"A request failed: {text}.") for text in evidence.failed_requests
-    ]
+    found += [_failed(text) for text in evidence.failed_requests]
+    if tab.passage is not None:
+        refused = cast(list[str], tab.passage.notes().get("refused", []))
+        found += [CaptureWarning(WarningCode.REQUEST_BLOCKED, f"A request was refused: {text}.") for text in refused]
     if evidence.errors and (look.flat or look.maybe_undrawn):
         text = f"The page shows one colour, and had errors: {evidence.errors[0]}"
         found.append(CaptureWarning(WarningCode.PAGE_ERROR, text))
@@ -24,6 +27,12 @@ def warnings_of(tab: Tab, look: Look) -> list[CaptureWarning]:
         more = CaptureWarning(found[MOST].code, f"{len(found) - MOST} more warnings are in the evidence.")
         found[MOST:] = [more]
     return found
+
+
+def _failed(text: str) -> CaptureWarning:
+    if "ERR_BLOCKED_BY_" in text:
+        return CaptureWarning(WarningCode.REQUEST_BLOCKED, f"A request was blocked: {text}.")
+    return CaptureWarning(WarningCode.REQUEST_FAILED, f"A request failed: {text}.")
 
 
 def _not_loaded(request: Request, tab: Tab) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import math
+import re
 import subprocess
 import threading
 import time
@@ -95,6 +97,22 @@ worker.postMessage(canvas, [canvas]);
     "bitmap": DRAW % "const o = new OffscreenCanvas(8, 8); o.getContext('2d'); async function next(time) {"
     "const b = await createImageBitmap(o); row(0, time); requestAnimationFrame(next) } requestAnimationFrame(next);",
     "audio": DRAW % "const a = new AudioContext(); each(() => row(1, a.currentTime * 1000));",
+    "analyser": DRAW % "const a = new AudioContext(), n = a.createAnalyser(), o = a.createOscillator();"
+    "o.connect(n); o.start(); const d = new Uint8Array(8);"
+    "each(() => { n.getByteFrequencyData(d); row(1, d[3]); n.getByteTimeDomainData(d); row(2, d[3]) });",
+    "video": DRAW % "const v = Object.assign(document.createElement('video'), { src: '/level.mp4', muted: true,"
+    "autoplay: true, loop: true }); v.style.cssText = 'position:absolute;left:448px;top:64px;width:64px';"
+    "document.body.append(v); each(() => { row(1, v.currentTime * 1000); row(2, v.paused ? 1 : 2);"
+    "c.drawImage(v, 448, 0, 64, 64) });",
+    "pictures": """<!doctype html><style>body { margin: 0 } img { position: absolute; left: 448px; width: 64px }</style>
+"""
+    + DRAW
+    % "each(() => 0); for (const [at, type] of ['gif', 'png', 'webp'].entries())"
+    "document.body.append(Object.assign(new Image(), { src: '/level.' + type, style: `top: ${at * 40}px` }));",
+    "wide colours": DRAW % "const p = Object.assign(document.createElement('canvas'), { width: 64, height: 64 });"
+    "p.style.cssText = 'position:absolute;left:448px;top:0'; document.body.append(p);"
+    "const g = p.getContext('2d', { colorSpace: 'display-p3' }); g.fillStyle = 'rgb(200, 100, 50)';"
+    "g.fillRect(0, 0, 64, 64); each(() => 0);",
     "random": DRAW % "const r = Math.random() * 1000, b = crypto.getRandomValues(new Uint8Array(1))[0];"
     "each(() => { row(1, r); row(2, b); row(3, Date.now() % 86400000 / 1000) });",
     "intro": DRAW % "each(() => { c.fillStyle = '#00f'; c.fillRect(0, 40, Math.min(512, performance.now()), 40) });",
@@ -143,14 +161,22 @@ class Handler(BaseHTTPRequestHandler):
             self._stream()
         elif path in FILES:
             self._send(200, *FILES[path])
+        elif path in self.server.media:  # type: ignore[attr-defined]
+            self._send(200, *self.server.media[path])  # type: ignore[attr-defined]
         elif (name := path.removeprefix("/")) in PAGES:
             self._send(200, "text/html", PAGES[name])
         else:
             self._send(404, "text/plain", "no")
 
-    def _send(self, status: int, kind: str, text: str) -> None:
-        body = text.encode()
-        self.send_response(status)
+    def _send(self, status: int, kind: str, content: str | bytes) -> None:
+        body = content if isinstance(content, bytes) else content.encode()
+        if part := re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            start, end = int(part[1]), int(part[2] or len(body) - 1)
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{end}/{len(body)}")
+            body = body[start : end + 1]
+        else:
+            self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -172,14 +198,30 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self) -> None:
+    def __init__(self, media: dict[str, tuple[str, bytes]]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.over = threading.Event()
+        self.media = media
+
+
+def levels(folder: Path) -> dict[str, tuple[str, bytes]]:
+    """Make a video of 30 pictures a second that get lighter by 7 levels every two, and images of 10 by 12 levels."""
+    video = "color=c=black:s=64x64:r=30:d=2,geq=lum='16+N*3':cb=128:cr=128"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", video, "-pix_fmt", "yuv420p", str(folder / "level.mp4")]
+    subprocess.run(command, check=True)
+    found = {"/level.mp4": ("video/mp4", (folder / "level.mp4").read_bytes())}
+    pictures = [Image.new("L", (64, 64), 12 * index) for index in range(20)]
+    for type_ in ("gif", "png", "webp"):
+        path = folder / f"level.{type_}"
+        exact = {"lossless": True} if type_ == "webp" else {}
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100, loop=0, **exact)
+        found[f"/level.{type_}"] = (f"image/{type_}", path.read_bytes())
+    return found
 
 
 @pytest.fixture(scope="module")
-def origin() -> Iterator[str]:
-    with Server() as server:
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with Server(levels(tmp_path_factory.mktemp("media"))) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.over.set()
@@ -236,6 +278,7 @@ def codes(found: CaptureResult) -> list[WarningCode]:
 
 
 EXACT = {66.6, 66.7}
+SHOWN_MS = 1000 / 60  # when an animated image is first shown
 
 
 # --- time -----------------------------------------------------------------------------------------------------------
@@ -309,6 +352,37 @@ def test_a_page_that_gets_no_webgpu_says_so(take: Take) -> None:
     found = take("webgpu", frames=2)
     assert times(found, 1) == [2.0, 2.0]
     assert codes(found) == [WarningCode.NO_WEBGPU]
+
+
+def test_a_video_is_sought_to_the_moment_of_every_frame(take: Take, taken: Take) -> None:
+    found = take("video")
+    assert codes(found) == []
+    assert set(steps(times(found))) | set(steps(times(found, 1))) <= EXACT
+    assert set(times(found, 2)) == {2.0}  # for the page it plays
+    pictures = [1000 / 30 * round((frame.getpixel((470, 30))[0] / 1.164) / 3) for frame in shown(found)]
+    for picture, position in zip(pictures, times(found, 1), strict=True):
+        assert picture <= position + 0.5 < picture + 1000 / 30 + 1
+    assert found.path.read_bytes() == taken("video").path.read_bytes()
+
+
+@pytest.mark.parametrize("fps", [7.5, 15.0])
+def test_animated_images_move_at_their_own_speed(take: Take, fps: float) -> None:
+    found = take("pictures", fps=fps, quality=100)
+    for y in (20, 60, 100):
+        numbers = [round(frame.getpixel((480, y))[0] / 12) for frame in shown(found)]
+        moments = [math.floor((750 - SHOWN_MS + index * 1000 / fps) / 100) for index in range(len(numbers))]
+        assert [(b - a) % 20 for a, b in itertools.pairwise(numbers)] == steps([float(m) for m in moments])
+
+
+def test_what_a_page_plays_is_silent_to_it_and_it_says_so(take: Take) -> None:
+    found = take("analyser", frames=2)
+    assert (set(times(found, 1)), set(times(found, 2))) == ({0.0}, {128.0})
+    assert codes(found) == [WarningCode.NO_SOUND]
+
+
+def test_colours_of_a_wide_canvas_are_converted(take: Take) -> None:
+    found = take("wide colours", frames=1, format=Format.PNG)
+    assert shown(found)[0].getpixel((470, 30)) == (200, 100, 50)
 
 
 def test_sound_runs_without_a_gesture_and_by_the_pages_clock(take: Take) -> None:

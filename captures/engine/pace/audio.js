@@ -1,8 +1,10 @@
-// In mode `virtual`: audio contexts run without a gesture, and their time is the page's. What they play is not heard.
+// In mode `virtual`: audio contexts run without a gesture, and their time is the page's. What they play is not rendered:
+// analysers measure silence, in every run alike. A page that asks them is reported.
 (() => {
   const Base = globalThis.BaseAudioContext;
   const Live = globalThis.AudioContext;
   if (!Base || !Live) return;
+  const report = globalThis.ovenUsesThreads;
   const Offline = globalThis.OfflineAudioContext;
   const now = performance.now.bind(performance);
   const getter = (name) => Object.getOwnPropertyDescriptor(Base.prototype, name).get;
@@ -42,6 +44,21 @@
       change(clockOf(this));
       const done = real.apply(this, args);
       return name === "resume" ? Promise.resolve() : done; // without a gesture the real one is never done
+    };
+  }
+  const silence = {
+    getByteFrequencyData: 0,
+    getFloatFrequencyData: -Infinity,
+    getByteTimeDomainData: 128,
+    getFloatTimeDomainData: 0,
+  };
+  for (const [name, value] of Object.entries(silence)) {
+    const real = AnalyserNode.prototype[name];
+    AnalyserNode.prototype[name] = function (array) {
+      if (this.context instanceof Offline) return real.call(this, array);
+      real.call(this, array); // checks its argument
+      array.fill(value);
+      report?.("silence");
     };
   }
   globalThis.AudioContext = new Proxy(Live, {

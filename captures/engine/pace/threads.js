@@ -14,6 +14,7 @@
   const end = () => {
     if (--pending === 0) report("idle");
   };
+  globalThis.ovenMedia = { report };
   const once = () => {
     let done = false;
     return () => {

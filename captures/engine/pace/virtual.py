@@ -34,10 +34,15 @@ WORLD = "oven-clock"  # an isolated world: the page cannot replace its `performa
 FIRST_CALLBACK_JS = "requestAnimationFrame(() => { globalThis.hadCallback = true })"  # in that world
 PARSED, HAD_CALLBACK = "document.readyState !== 'loading'", "globalThis.hadCallback === true"
 PARSED_LIMIT_S, FIRST_CALLBACK_LIMIT_S, AGAIN_S = 0.5, 2.0, 0.002
-PAGE_JS = "".join((Path(__file__).parent / name).read_text() for name in ("audio.js", "threads.js"))
+PAGE_JS = "".join((Path(__file__).parent / name).read_text() for name in ("audio.js", "threads.js", "media.js"))
 P5_JS = (Path(__file__).parent / "p5.js").read_text()
 BINDING = "ovenUsesThreads"
 THREADS_LIMIT_S = 0.25  # of real time, for all answers that a page waits for at one of its moments
+# A video is loaded and sought only while the page's time passes: microseconds are enough.
+SEEK_VIDEOS = "document.dispatchEvent(new Event('oven-video-frame'))"
+VIDEOS_READY = "document.dispatchEvent(new Event('oven-video-ready', { cancelable: true }))"
+VIDEO_LIMIT_S = 2.0  # of real time, for all videos of a page to be loaded, or to be sought
+LONGEST_LOOK_S = 0.05
 MOST_LATE = 8  # moments at which they did not come, before they are not waited for any more
 WAIT_FOR_NETWORK, ADVANCE = "pauseIfNetworkFetchesPending", "advance"
 
@@ -62,6 +67,10 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         self._waits_for_threads = False
         self._late = 0  # moments at which an answer did not come while time stood
         self._lacks_webgpu = False
+        self._hears_silence = False  # the page measures sound that it plays
+        self._loads_video = self._has_video = False
+        self._late_videos = 0  # frames for which a video was not sought in time
+        self._free_video = False  # that plays, and cannot be sought
         self._navigations = self._navigations_seen = 0
         tab.cdp.on("Page.frameNavigated", self._frame_navigated)
         tab.cdp.on("Runtime.bindingCalled", self._binding_called)
@@ -137,6 +146,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
                 await self._change()
 
     async def hold(self) -> None:
+        await self._seek_videos(self._now_us + GRID_US)
         self._held_us = self._now_us
 
     async def frame(self, index: int) -> bytes:
@@ -145,10 +155,10 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             await self._travel(index, interval_us)
         if self.tab.workers:
             # What a worker draws for a BeginFrame is shown by the next one.
-            await self._tick(interval_us / 1000)
+            await self._tick(1000 / self.spec.tick_hz)
             await self._let_workers_run()
         asked = self._ask_clock()
-        shot = await self._tick(interval_us / 1000, self.spec.shot)
+        shot = await self._tick(1000 / self.spec.tick_hz, self.spec.shot)
         await self._check_clock(asked)
         self._last = shot or self._last
         if self._last is None:
@@ -165,14 +175,40 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         callbacks = _callbacks(index, self.spec) - _callbacks(index - 1, self.spec)
         for number in range(1, callbacks):
             await self._step(start + _grid((end - start) * number / callbacks))
-            await self._tick(interval_us / callbacks / 1000, quiet=True)
-        await self._step(end)
+            await self._tick(1000 / self.spec.tick_hz, quiet=True)
+        if self._has_video:
+            await self._step(end - GRID_US)
+            await self._seek_videos(end)
+        else:
+            await self._step(end)
+
+    async def _seek_videos(self, target_us: int) -> None:
+        """Have the videos that play show their pictures of the moment `target_us`, one step of the grid ahead."""
+        if self._has_video and await self._until(SEEK_VIDEOS, 0):
+            self._late_videos += not await self._let_videos_answer()
+            await self._step(target_us)
+
+    async def _let_videos_answer(self) -> bool:
+        """Return whether all videos of the page are loaded and sought in time. Takes less than a step of the grid."""
+        started, pause_s = time.monotonic(), AGAIN_S
+        for _ in range(GRID_US - 1):
+            if await self._until(VIDEOS_READY, 0):
+                return True
+            if time.monotonic() - started > VIDEO_LIMIT_S:
+                break
+            await asyncio.sleep(pause_s)
+            pause_s = min(LONGEST_LOOK_S, pause_s * 1.3)
+            await self._advance(self._now_us + 1)
+        return False
 
     async def _step(self, target_us: int) -> None:
         await self._let_threads_answer()
         await self._advance(target_us)
         if self.tab.workers:
             await self._let_workers_run()
+        if self._loads_video:
+            self._loads_video = False
+            await self._let_videos_answer()
         await self._let_threads_answer()
 
     async def _let_threads_answer(self) -> None:
@@ -213,6 +249,15 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         if self._lacks_webgpu:
             text = "No WebGPU: the page asked for it, and this browser has none without a graphics card."
             found.append(CaptureWarning(WarningCode.NO_WEBGPU, text))
+        if self._hears_silence:
+            text = "The page measures its sound: sound is not rendered here, so it measures silence."
+            found.append(CaptureWarning(WarningCode.NO_SOUND, text))
+        if self._late_videos:
+            text = f"A video was too slow for {self._late_videos} frames: they show one of its earlier pictures."
+            found.append(CaptureWarning(WarningCode.TIMING, text))
+        if self._free_video:
+            text = "A video plays that cannot be sought (its server does not serve parts): its pictures may be late."
+            found.append(CaptureWarning(WarningCode.TIMING, text))
         if self._unresponsive:
             found.append(
                 CaptureWarning(WarningCode.TIMING, f"{len(self._unresponsive)} workers did not pause between frames.")
@@ -226,7 +271,10 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         self, interval_ms: float, shot: dict[str, Any] | None = None, quiet: bool = False
     ) -> bytes | None:
         ticks = (self._base_us + self._now_us) / 1000
-        quiet = quiet and not self.tab.workers  # workers have animation callbacks only for frames that are displayed
+        if quiet:
+            await self.tab.images.settled()
+            # Animated images and the callbacks of workers go on only with frames that are displayed.
+            quiet = not (self.tab.workers or self.tab.images.animated)
         return await self.begin_frame_call(shot, frameTimeTicks=ticks, interval=interval_ms, noDisplayUpdates=quiet)
 
     # One budget, one expiry
@@ -298,9 +346,22 @@ class VirtualPacer(BeginFrameMixin, Pacer):
     def _binding_called(self, event: dict[str, Any]) -> None:
         if event["name"] != BINDING:
             return
-        if event["payload"] == "no webgpu":
-            self._lacks_webgpu = True
-            return
+        match event["payload"]:
+            case "no webgpu":
+                self._lacks_webgpu = True
+                return
+            case "silence":
+                self._hears_silence = True
+                return
+            case "video loads":
+                self._loads_video = True
+                return
+            case "video plays":
+                self._has_video = True
+                return
+            case "free video":
+                self._free_video = True
+                return
         self._waits_for_threads = event["payload"] == "busy"
         self._uses_threads = self._late < MOST_LATE
         self.tab.network.wake()

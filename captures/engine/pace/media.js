@@ -1,0 +1,132 @@
+// In mode `virtual`: hold videos at the page's clock. Time stands until a video has loaded its first frame, so it starts
+// at the same moment in every run. While frames are captured, videos that play are sought to the moment of each frame:
+// their own playing would show pictures of a moment before or after it.
+(() => {
+  const tools = globalThis.ovenMedia;
+  if (!tools) return;
+  delete globalThis.ovenMedia;
+  const { report } = tools;
+  const Media = HTMLMediaElement.prototype;
+  const listen = EventTarget.prototype.addEventListener;
+  const now = performance.now.bind(performance);
+  const descriptor = (name) => Object.getOwnPropertyDescriptor(Media, name);
+  const [position, paused, ended] = ["currentTime", "paused", "ended"].map(descriptor);
+  const { play, pause } = Media;
+
+  const AHEAD_S = 0.0002; // one step of the clock's grid to the frame's moment, and one against rounding
+
+  /** @type {Set<HTMLVideoElement>} */
+  const videos = new Set();
+  /** @type {WeakMap<HTMLVideoElement, { at: number, since: number, ended: boolean }>} */
+  const held = new WeakMap(); // those that play by being sought, with their position in seconds at a moment of the page
+
+  const isVideo = (element) => element instanceof HTMLVideoElement;
+  const onLoad = ({ target }) => {
+    if (!isVideo(target)) return;
+    videos.add(target);
+    report("video loads");
+  };
+  const onPlay = ({ target }) => {
+    if (!isVideo(target)) return;
+    videos.add(target);
+    report("video plays");
+  };
+  const onHeld = (event) => {
+    if (held.has(event.target)) event.stopImmediatePropagation(); // for the page it goes on playing
+  };
+  const follow = (target) => {
+    listen.call(target, "loadstart", onLoad, true);
+    listen.call(target, "play", onPlay, true);
+    for (const type of ["pause", "seeking", "seeked"]) listen.call(target, type, onHeld, true);
+  };
+  follow(window);
+  const create = Document.prototype.createElement;
+  Document.prototype.createElement = function createElement(...args) {
+    const element = create.apply(this, args);
+    if (isVideo(element)) follow(element);
+    return element;
+  };
+
+  const moved = (video) => {
+    const { at, since, ended } = held.get(video);
+    const seconds = ended ? at : at + ((now() - since) / 1000) * video.playbackRate;
+    if (video.loop) return ((seconds % video.duration) + video.duration) % video.duration;
+    return Math.min(video.duration, Math.max(0, seconds));
+  };
+  const canSeek = (video) => {
+    const { seekable, duration } = video;
+    return Number.isFinite(duration) && seekable.length > 0 && seekable.end(seekable.length - 1) > duration - 0.1;
+  };
+  const hold = (video) => {
+    held.set(video, { at: position.get.call(video), since: now(), ended: false });
+    pause.call(video);
+  };
+  const seek = (video) => {
+    const seconds = moved(video) + AHEAD_S;
+    const state = held.get(video);
+    if (!state.ended && !video.loop && seconds >= video.duration) {
+      held.set(video, { at: seconds, since: now(), ended: true });
+      queueMicrotask(() => video.dispatchEvent(new Event("ended")));
+    }
+    if (seconds === position.get.call(video)) return;
+    position.set.call(video, seconds);
+  };
+  const inFrames = (type) => {
+    let done = true;
+    for (let index = 0; index < frames.length; index++) {
+      try {
+        done = frames[index].document.dispatchEvent(new Event(type, { cancelable: true })) && done;
+      } catch {} // of another site
+    }
+    return done;
+  };
+  const isReady = (video) =>
+    !video.seeking && (video.readyState > 2 || video.error || video.preload === "none" || !video.currentSrc);
+  listen.call(document, "oven-video-ready", (event) => {
+    event.stopImmediatePropagation();
+    if (!inFrames(event.type) || ![...videos].every(isReady)) event.preventDefault();
+  });
+  listen.call(document, "oven-video-frame", (event) => {
+    event.stopImmediatePropagation();
+    for (const video of videos) {
+      if (!held.has(video) && !paused.get.call(video)) {
+        if (canSeek(video)) hold(video);
+        else report("free video");
+      }
+      if (held.has(video)) seek(video);
+    }
+    inFrames(event.type);
+  });
+
+  const define = (name, original, get, set) =>
+    Object.defineProperty(Media, name, {
+      ...original,
+      get() {
+        return held.has(this) ? get(this) : original.get.call(this);
+      },
+      ...(set && {
+        set(value) {
+          if (held.has(this)) set(this, value);
+          else original.set.call(this, value);
+        },
+      }),
+    });
+  define("paused", paused, (video) => held.get(video).ended);
+  define("ended", ended, (video) => held.get(video).ended);
+  define("currentTime", position, moved, (video, value) => {
+    held.set(video, { at: Number(value), since: now(), ended: false });
+    position.set.call(video, value);
+  });
+  Media.pause = function () {
+    if (!held.has(this)) return pause.call(this);
+    const seconds = moved(this);
+    held.delete(this);
+    position.set.call(this, seconds);
+    queueMicrotask(() => this.dispatchEvent(new Event("pause")));
+  };
+  Media.play = function () {
+    if (!held.has(this)) return play.call(this);
+    if (held.get(this).ended) held.set(this, { at: 0, since: now(), ended: false });
+    return Promise.resolve();
+  };
+})();
