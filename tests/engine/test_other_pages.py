@@ -235,7 +235,7 @@ Take = Callable[..., CaptureResult]
 def taken(host: EngineHost, origin: str, tmp_path_factory: pytest.TempPathFactory) -> Take:
     """`taken("counter", fps=24)`: a capture of a page, by default of 12 frames at 15 a second."""
 
-    def take(page: str, frames: int = 12, fps: float = 15.0, **fields: Any) -> CaptureResult:
+    def take(page: str, frames: int = 12, fps: float = 15.0, host: EngineHost = host, **fields: Any) -> CaptureResult:
         shape = {"format": Format.WEBP, "width": 512, "height": 128, "quality": 95, "playback_fps": fps}
         spec = CaptureSpec(
             url=f"{origin}/{page.replace(' ', '%20')}",
@@ -408,6 +408,25 @@ def test_so_do_pages_that_wait_for_others(take: Take, taken: Take, page: str) ->
     one, other = take(page), taken(page)
     assert (one.ready_ms, times(one)) == (other.ready_ms, times(other))
     assert one.path.read_bytes() == other.path.read_bytes()
+
+
+REPEATED = [
+    *("counter", "clocks", "unending", "midway", "worker", "offscreen"),
+    *("bitmap", "audio", "intro", "soft", "video", "pictures"),
+]
+
+
+@pytest.mark.exhaustive("the gate repeats some of them in one browser")
+@pytest.mark.parametrize("page", REPEATED)
+def test_another_browser_gives_the_same_bytes(taken: Take, page: str) -> None:
+    formats = (Format.PNG, Format.WEBP, Format.GIF, Format.MP4)
+    with EngineHost() as one, EngineHost() as other:
+        runs = [
+            [taken(page, format=format_, host=host).path.read_bytes() for format_ in formats] for host in (one, other)
+        ]
+    with EngineHost() as later:
+        runs.append([taken(page, format=format_, host=later).path.read_bytes() for format_ in formats])
+    assert runs[0] == runs[1] == runs[2]
 
 
 def test_a_seed_and_a_date_make_chance_the_same(taken: Take) -> None:

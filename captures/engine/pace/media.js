@@ -1,6 +1,6 @@
-// In mode `virtual`: hold videos at the page's clock. Time stands until a video has loaded its first frame, so it starts
-// at the same moment in every run. While frames are captured, videos that play are sought to the moment of each frame:
-// their own playing would show pictures of a moment before or after it.
+// In mode `virtual`: hold videos at the page's clock. Time stands until a video has loaded, so it starts at the same
+// moment in every run. One that plays is paused, which the page does not see, and sought to the moment of each frame:
+// its own playing would show pictures of a moment before or after it.
 (() => {
   const tools = globalThis.ovenMedia;
   if (!tools) return;
@@ -10,7 +10,7 @@
   const listen = EventTarget.prototype.addEventListener;
   const now = performance.now.bind(performance);
   const descriptor = (name) => Object.getOwnPropertyDescriptor(Media, name);
-  const [position, paused, ended] = ["currentTime", "paused", "ended"].map(descriptor);
+  const [position, isPaused, isEnded] = ["currentTime", "paused", "ended"].map(descriptor);
   const { play, pause } = Media;
 
   const AHEAD_S = 0.0002; // one step of the clock's grid to the frame's moment, and one against rounding
@@ -29,6 +29,7 @@
   const onPlay = ({ target }) => {
     if (!isVideo(target)) return;
     videos.add(target);
+    if (!held.has(target) && canSeek(target)) hold(target);
     report("video plays");
   };
   const onHeld = (event) => {
@@ -43,9 +44,15 @@
   const create = Document.prototype.createElement;
   Document.prototype.createElement = function createElement(...args) {
     const element = create.apply(this, args);
-    if (isVideo(element)) follow(element);
+    if (isVideo(element)) {
+      follow(element);
+      onLoad({ target: element });
+    }
     return element;
   };
+  listen.call(document, "DOMContentLoaded", () => {
+    for (const target of document.querySelectorAll("video")) onLoad({ target });
+  });
 
   const moved = (video) => {
     const { at, since, ended } = held.get(video);
@@ -80,22 +87,32 @@
     }
     return done;
   };
-  const isReady = (video) =>
-    !video.seeking && (video.readyState > 2 || video.error || video.preload === "none" || !video.currentSrc);
+  const isReady = (video) => {
+    if (video.seeking) return false;
+    if (held.has(video)) return video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+    const chosen = video.currentSrc || video.src || video.querySelector("source");
+    if (video.error || !chosen || video.readyState === HTMLMediaElement.HAVE_ENOUGH_DATA) return true;
+    if (video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE) return true;
+    return video.currentSrc && !video.autoplay && video.networkState === HTMLMediaElement.NETWORK_IDLE;
+  };
   listen.call(document, "oven-video-ready", (event) => {
     event.stopImmediatePropagation();
     if (!inFrames(event.type) || ![...videos].every(isReady)) event.preventDefault();
   });
   listen.call(document, "oven-video-frame", (event) => {
     event.stopImmediatePropagation();
+    let paused = !inFrames(event.type);
     for (const video of videos) {
-      if (!held.has(video) && !paused.get.call(video)) {
-        if (canSeek(video)) hold(video);
-        else report("free video");
+      if (held.has(video)) {
+        seek(video);
+      } else if (!isPaused.get.call(video) && canSeek(video)) {
+        hold(video);
+        paused = true;
+      } else if (!isPaused.get.call(video)) {
+        report("free video");
       }
-      if (held.has(video)) seek(video);
     }
-    inFrames(event.type);
+    if (paused) event.preventDefault();
   });
 
   const define = (name, original, get, set) =>
@@ -111,8 +128,8 @@
         },
       }),
     });
-  define("paused", paused, (video) => held.get(video).ended);
-  define("ended", ended, (video) => held.get(video).ended);
+  define("paused", isPaused, (video) => held.get(video).ended);
+  define("ended", isEnded, (video) => held.get(video).ended);
   define("currentTime", position, moved, (video, value) => {
     held.set(video, { at: Number(value), since: now(), ended: false });
     position.set.call(video, value);
@@ -125,7 +142,11 @@
     queueMicrotask(() => this.dispatchEvent(new Event("pause")));
   };
   Media.play = function () {
-    if (!held.has(this)) return play.call(this);
+    if (!held.has(this)) {
+      return play.call(this).catch((error) => {
+        if (!held.has(this)) throw error; // it was paused here, and goes on by being sought
+      });
+    }
     if (held.get(this).ended) held.set(this, { at: 0, since: now(), ended: false });
     return Promise.resolve();
   };

@@ -39,10 +39,11 @@ P5_JS = (Path(__file__).parent / "p5.js").read_text()
 BINDING = "ovenUsesThreads"
 THREADS_LIMIT_S = 0.25  # of real time, for all answers that a page waits for at one of its moments
 # A video is loaded and sought only while the page's time passes: microseconds are enough.
-SEEK_VIDEOS = "document.dispatchEvent(new Event('oven-video-frame'))"
+SEEK_VIDEOS = "document.dispatchEvent(new Event('oven-video-frame', { cancelable: true }))"
 VIDEOS_READY = "document.dispatchEvent(new Event('oven-video-ready', { cancelable: true }))"
 VIDEO_LIMIT_S = 2.0  # of real time, for all videos of a page to be loaded, or to be sought
 LONGEST_LOOK_S = 0.05
+PAUSE_ROUNDS = 5
 MOST_LATE = 8  # moments at which they did not come, before they are not waited for any more
 WAIT_FOR_NETWORK, ADVANCE = "pauseIfNetworkFetchesPending", "advance"
 
@@ -146,7 +147,10 @@ class VirtualPacer(BeginFrameMixin, Pacer):
                 await self._change()
 
     async def hold(self) -> None:
-        await self._seek_videos(self._now_us + GRID_US)
+        if self._has_video:  # the first frame after a video was paused still shows a picture of its playing
+            await self._seek_videos(self._now_us + GRID_US)
+            await self._tick(1000 / self.spec.tick_hz)
+            await self._seek_videos(self._now_us + _grid(1e6 / self.spec.tick_hz))
         self._held_us = self._now_us
 
     async def frame(self, index: int) -> bytes:
@@ -176,29 +180,34 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         for number in range(1, callbacks):
             await self._step(start + _grid((end - start) * number / callbacks))
             await self._tick(1000 / self.spec.tick_hz, quiet=True)
-        if self._has_video:
-            await self._step(end - GRID_US)
-            await self._seek_videos(end)
-        else:
-            await self._step(end)
+        await self._seek_videos(end)
 
     async def _seek_videos(self, target_us: int) -> None:
-        """Have the videos that play show their pictures of the moment `target_us`, one step of the grid ahead."""
-        if self._has_video and await self._until(SEEK_VIDEOS, 0):
+        """Go to the moment `target_us`, with the videos that play showing their pictures of it."""
+        if self._has_video:
+            await self._step(target_us - GRID_US)
+            if not await self._until(SEEK_VIDEOS, 0):  # one has played until now, and has been paused
+                await self._pass_time(PAUSE_ROUNDS, AGAIN_S)
+                await self._until(SEEK_VIDEOS, 0)
             self._late_videos += not await self._let_videos_answer()
-            await self._step(target_us)
+        await self._step(target_us)
+
+    async def _pass_time(self, rounds: int, pause_s: float) -> None:
+        """Let microseconds of the page's time pass, with real time for other threads between them."""
+        for _ in range(rounds):
+            await asyncio.sleep(pause_s)
+            await self._advance(self._now_us + 1)
 
     async def _let_videos_answer(self) -> bool:
         """Return whether all videos of the page are loaded and sought in time. Takes less than a step of the grid."""
         started, pause_s = time.monotonic(), AGAIN_S
-        for _ in range(GRID_US - 1):
+        for _ in range(GRID_US - PAUSE_ROUNDS - 1):
             if await self._until(VIDEOS_READY, 0):
                 return True
             if time.monotonic() - started > VIDEO_LIMIT_S:
                 break
-            await asyncio.sleep(pause_s)
+            await self._pass_time(1, pause_s)
             pause_s = min(LONGEST_LOOK_S, pause_s * 1.3)
-            await self._advance(self._now_us + 1)
         return False
 
     async def _step(self, target_us: int) -> None:
