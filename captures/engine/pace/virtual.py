@@ -238,6 +238,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         for _ in range(min(3, len(self.tab.workers))):
             for worker in reversed(list(self.tab.workers.values())):
                 await self._let_run(worker)
+        await self._until("true", 0)  # after its answer, the page has had their messages
 
     async def _let_run(self, worker: Session) -> None:
         if worker.id in self._unresponsive:
