@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from captures.requests import GrabRequest
 from captures.running import _refuse_closed
 from oven_site.egress.proxy import Proxy
 from tests.egress_canary.vector_site import VectorSite
+from tests.piece_server import PieceServer
 
 BODY = "<!doctype html><body style='background:#345'>"
 WAYS = {
@@ -108,3 +110,18 @@ def test_the_service_grabs_no_such_document(url: str) -> None:
     with pytest.raises(CaptureError) as caught:
         _refuse_closed(Wish(piece="x"))
     assert caught.value.code is ErrorCode.BAD_SPEC
+
+
+def test_a_page_that_floods_slow_look_ups_is_ended_for_its_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What watches a page depends on nothing that the page can use up."""
+    never = threading.Event()
+    monkeypatch.setattr("oven_site.egress.policy._resolve", lambda host, port: never.wait(30) and [])
+    with PieceServer() as pieces, EngineHost(BrowserOptions(gate=Proxy([pieces.origin]))) as host:
+        spec = CaptureSpec(url=f"{pieces.origin}/bad-names", width=64, height=64, memory_limit_mb=300)
+        with pytest.raises(CaptureError) as caught:
+            host.capture(spec, tmp_path).result(60)
+    never.set()
+    assert caught.value.code is ErrorCode.MEMORY
+    assert 300 <= int(caught.value.message.split()[3]) < 600
