@@ -54,10 +54,10 @@ PAGES = {
     "poll": DRAW % "const ask = () => fetch('/blue.svg').then(() => setTimeout(ask, 100)); ask();"
     "each(time => row(1, time));",
     "waits": DRAW % "fetch('/never/b').catch(() => 0); each(time => row(1, time));",
-    "image": DRAW % "const i = new Image(); i.src = '/slow/2500/blue.svg';"
+    "image": DRAW % "const i = new Image(); i.src = `/slow/${location.search.slice(1)}/blue.svg`;"
     "each(() => { if (i.complete) c.drawImage(i, 448, 0, 64, 64) });",
     "script": DRAW % "each(() => { if (window.there) { c.fillStyle = '#00f'; c.fillRect(448, 0, 64, 64) } });"
-    "document.head.append(Object.assign(document.createElement('script'), { src: '/slow/2500/there.js' }));",
+    "document.head.append(Object.assign(document.createElement('script'), { src: `/slow/${location.search.slice(1)}/there.js` }));",
     "midway": DRAW
     % "let n = 0; setInterval(async () => n = (await (await fetch('/slow/60/seven.json')).json()).n, 500);"
     "each(() => row(1, n));",
@@ -146,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        path = unquote(self.path)
+        path = unquote(self.path.partition("?")[0])
         if path.startswith("/slow/"):
             _, _, ms, rest = path.split("/", 3)
             time.sleep(int(ms) / 1000)
@@ -237,13 +237,12 @@ def taken(host: EngineHost, origin: str, tmp_path_factory: pytest.TempPathFactor
 
     def take(page: str, frames: int = 12, fps: float = 15.0, host: EngineHost = host, **fields: Any) -> CaptureResult:
         shape = {"format": Format.WEBP, "width": 512, "height": 128, "quality": 95, "playback_fps": fps}
+        shape |= {"network_wait_s": 4.0, "fetch_wait_s": 1.5}
         spec = CaptureSpec(
             url=f"{origin}/{page.replace(' ', '%20')}",
             fps=fps,
             duration_ms=int(frames / fps * 1000),
             wait_for_idle=True,
-            network_wait_s=4.0,
-            fetch_wait_s=1.5,
             **{**shape, **fields},
         )
         found = host.capture(spec, tmp_path_factory.mktemp("capture")).result(90)
@@ -440,9 +439,14 @@ def test_a_seed_and_a_date_make_chance_the_same(taken: Take) -> None:
 # --- waiting --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", ["image", "script"])
-def test_a_slow_file_is_waited_for_and_costs_the_page_no_time(take: Take, page: str) -> None:
-    found = take(page)
+SLOW = [(page, ms) for page in ("image", "script") for ms in (500, 1000, 2000, 4000, 8000)]
+
+
+@pytest.mark.parametrize(
+    ("page", "ms"), sampled(SLOW, [("image", 2000), ("script", 2000)], "the gate has one delay of each")
+)
+def test_a_slow_file_is_waited_for_and_costs_the_page_no_time(take: Take, page: str, ms: int) -> None:
+    found = take(f"{page}?{ms}", network_wait_s=15.0)
     assert {frame.getpixel((480, 32)) for frame in shown(found)} <= {
         (0, 0, 254),
         (0, 0, 255),
