@@ -18,7 +18,8 @@ from captures.engine.cdp import Session
 MAX_URL = 500
 MOST = 5000  # requests that are kept; a page that has more under way is ended for that
 # Chromium's resource types: open for as long as the page or the server likes, or nothing that a picture depends on.
-NEVER_WAITED_FOR = {"EventSource", "WebSocket", "Ping", "Prefetch", "CSPViolationReport"}
+NAVIGATION = "Navigation"  # ours: a document that the page itself goes to
+NEVER_WAITED_FOR = {NAVIGATION, "EventSource", "WebSocket", "Ping", "Prefetch", "CSPViolationReport"}
 SCRIPTED = {"Fetch", "XHR"}
 STREAMED = {*SCRIPTED, "Media"}  # not waited for after the head of their answer
 
@@ -47,6 +48,9 @@ class Network:
         self.waited_s = 0.0
         self._open: dict[str, Request] = {}
         self._changed = asyncio.Event()
+        self.navigations = 0  # of the page itself, after its first document
+        self._first = ""  # the request of the page's own document
+        self._frame: str | None = None
 
     def listen(self, session: Session) -> None:
         """Follow the requests of a page, a frame or a worker whose Network domain is enabled."""
@@ -75,6 +79,15 @@ class Network:
                 request.given_up = True
                 self.given_up.append(request)
         return found
+
+    def navigates(self) -> bool:
+        """Return whether the page is on its way to another document, and give that up when it has taken too long."""
+        found = [request for request in self._open.values() if request.kind == NAVIGATION and not request.given_up]
+        for request in found:
+            if time.monotonic() - request.since >= self.limit_s or self.waited_s >= self.limit_s:
+                request.given_up = True
+                self.given_up.append(request)
+        return any(not request.given_up for request in found)
 
     def left_open(self) -> bool:
         """Return whether something is open that is not waited for: Chromium would hold the clock for it as well."""
@@ -107,9 +120,13 @@ class Network:
         self._changed.set()
 
     def _sent(self, event: dict[str, Any]) -> None:
-        url = event["request"]["url"]
+        url, kind = event["request"]["url"], event.get("type", "Other")
+        if kind == "Document" and event["requestId"] != self._first and event.get("frameId") == self._frame:
+            kind, self.navigations = NAVIGATION, self.navigations + 1
+        if kind == "Document" and not self._first:
+            self._first, self._frame = event["requestId"], event.get("frameId")
         if not url.startswith("data:") and len(self._open) < MOST:
-            self._open[event["requestId"]] = Request(url[:MAX_URL], event.get("type", "Other"))
+            self._open[event["requestId"]] = Request(url[:MAX_URL], kind)
         self._changed.set()
 
     def _answered(self, event: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ async def wait_ready(pacer: Pacer, on_step: OnStep) -> tuple[Ready, int]:
     signal = f"(() => {{ try {{ return Boolean({spec.ready_expression}) }} catch {{ return false }} }})()"
     question = f"[{signal}, document.readyState === 'complete']"
     idle_since: float | None = None
+    navigations = 0
     shot: Shot = None
     while True:
         age, picture = await pacer.live(STEP_MS, shot)
@@ -37,7 +38,10 @@ async def wait_ready(pacer: Pacer, on_step: OnStep) -> tuple[Ready, int]:
             return Ready.SIGNAL, round(age)
         if spec.start is Start.IDLE or (spec.wait_for_idle and spec.start is not Start.READY):
             await pacer.settle_network()
-            quiet = complete and not pacer.tab.network.waited_for()
+            network = pacer.tab.network
+            quiet = complete and not network.waited_for() and not network.navigates()
+            if network.navigations != navigations:
+                navigations, idle_since = network.navigations, None
             idle_since = (age if idle_since is None else idle_since) if quiet else None
             if idle_since is not None and age - idle_since >= IDLE_MS:
                 return Ready.IDLE, round(age)

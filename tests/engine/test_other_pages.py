@@ -65,6 +65,9 @@ PAGES = {
     "w.onmessage = event => at = event.data; each(time => { w.postMessage(time); row(1, at) });",
     "worker counter": DRAW % f"const w = new Worker(URL.createObjectURL(new Blob([`{WORKER}`]))); let n = 0;"
     "each(time => { w.postMessage(time); row(1, ++n) });",
+    "leaves": "<!doctype html><script>setTimeout(() => location.replace('/counter'), 300)</script>first",
+    "idle worker": "<!doctype html><body style='background:#345'><p id=p>x<script>"
+    "new Worker('/worker.js').postMessage(1)</script>",
     "script worker": DRAW % "const w = new Worker('/worker.js'); w.onmessage = event => row(1, event.data);"
     "each(time => w.postMessage(time));",
     "shared": DRAW
@@ -315,6 +318,17 @@ def test_there_are_sixty_animation_callbacks_a_second_at_every_rate(take: Take, 
     counts = times(take("counter", frames=12, fps=fps), 1)
     assert counts[0] == 45  # at 750 ms: while it loads and settles, too
     assert [round(count - counts[0]) for count in counts] == [round(index * 60 / fps + 1e-9) for index in range(12)]
+
+
+def test_a_page_that_leaves_for_another_is_followed_at_once(take: Take) -> None:
+    found = take("leaves")
+    assert (codes(found), found.spans["ready"] < 10_000) == ([], True)
+    assert set(steps(times(found))) <= EXACT
+
+
+def test_a_page_whose_worker_does_nothing_is_captured(take: Take) -> None:
+    found = take("idle worker", frames=2)
+    assert (found.still_reason, codes(found)) == ("frozen", [])
 
 
 @pytest.mark.parametrize("page", ["worker counter", "offscreen"])

@@ -58,6 +58,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         self._epoch_ms = 0.0  # Date at the time origin
         self._now_us = 0  # virtual time since the time origin
         self._held_us = 0
+        self._ticked_us = -1  # the moment of the last BeginFrame
         self._expired = 0  # budgets
         self._network_holds = False  # a request of no event holds the clock: Chromium must not wait for the network
         self._last: bytes | None = None
@@ -147,6 +148,8 @@ class VirtualPacer(BeginFrameMixin, Pacer):
                 await self._change()
 
     async def hold(self) -> None:
+        if self._navigations > self._navigations_seen:
+            await self._check_clock(self._ask_clock())
         if self._has_video:  # the first frame after a video was paused still shows a picture of its playing
             await self._seek_videos(self._now_us + GRID_US)
             await self._tick(1000 / self.spec.tick_hz)
@@ -157,9 +160,11 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         interval_us = 1e6 / self.spec.fps
         if index:
             await self._travel(index, interval_us)
-        if self.tab.workers:
-            # What a worker draws for a BeginFrame is shown by the next one.
+        # What a worker draws for a BeginFrame is shown by the next one. Chromium does not answer a second one of the same
+        # moment when nothing has changed, unless it has a screenshot.
+        if self.tab.workers and self._ticked_us != self._now_us:
             await self._tick(1000 / self.spec.tick_hz)
+        if self.tab.workers:
             await self._let_workers_run()
         asked = self._ask_clock()
         shot = await self._tick(1000 / self.spec.tick_hz, self.spec.shot)
@@ -280,7 +285,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
     async def _tick(
         self, interval_ms: float, shot: dict[str, Any] | None = None, quiet: bool = False
     ) -> bytes | None:
-        ticks = (self._base_us + self._now_us) / 1000
+        ticks, self._ticked_us = (self._base_us + self._now_us) / 1000, self._now_us
         if quiet:
             await self.tab.images.settled()
             # Animated images and the callbacks of workers go on only with frames that are displayed.
@@ -298,6 +303,8 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             if self._network_holds or self.tab.network.left_open():
                 await self.settle_network()
                 policy = ADVANCE
+                if self.tab.network.navigates():  # a page leaves for another only while its time passes
+                    await asyncio.sleep(budget_us / 1e6)
         wanted = self._expired + 1
         # Chromium truncates the budget to whole microseconds: stay just above. Its answer is not waited for.
         self._set_policy(policy, budget=budget_us / 1000 + 1e-6, maxVirtualTimeTaskStarvationCount=STARVATION)
