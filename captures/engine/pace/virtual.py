@@ -160,8 +160,8 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         interval_us = 1e6 / self.spec.fps
         if index:
             await self._travel(index, interval_us)
-        # What a worker draws for a BeginFrame is shown by the next one. Chromium does not answer a second one of the same
-        # moment when nothing has changed, unless it has a screenshot.
+        # What a worker draws for a BeginFrame is shown by the next one. When nothing has changed, Chromium answers a
+        # second one of the same moment only if it has a screenshot.
         if self.tab.workers and self._ticked_us != self._now_us:
             await self._tick(1000 / self.spec.tick_hz)
         if self.tab.workers:
