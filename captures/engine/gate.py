@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 
@@ -25,6 +25,10 @@ class Passage(Protocol):
     @property
     def trouble(self) -> Trouble | None:
         """The latest."""
+
+    @property
+    def refused(self) -> Sequence[str]:
+        """What was refused, a sentence each; the first ones."""
 
     def notes(self) -> dict[str, object]:
         """What went through and what did not, for the evidence."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from captures.engine.cdp import CdpError, Session
 
-MAYBE = {"image/gif", "image/png", "image/apng", "image/webp", "image/avif"}
-MOST_BYTES = 4 * 1024 * 1024  # of a file that is looked into; one that is larger counts as animated
+MAY_BE_ANIMATED = {"image/gif", "image/png", "image/apng", "image/webp", "image/avif"}
+MAX_BYTES = 4 * 1024 * 1024  # of a file that is inspected; one that is larger counts as animated
 LIMIT_S = 1.0
 
 
@@ -19,13 +19,13 @@ class Images:
     def __init__(self) -> None:
         self.animated = False
         self._loading: set[tuple[str, str]] = set()  # session and request
-        self._looking: set[asyncio.Task[None]] = set()
+        self._inspections: set[asyncio.Task[None]] = set()
 
     def listen(self, session: Session) -> None:
         """Follow the files of a page or a frame whose Network domain is enabled."""
 
         def received(event: dict[str, Any]) -> None:
-            if not self.animated and event["response"].get("mimeType") in MAYBE:
+            if not self.animated and event["response"].get("mimeType") in MAY_BE_ANIMATED:
                 self._loading.add((session.id, event["requestId"]))
 
         def finished(event: dict[str, Any]) -> None:
@@ -33,20 +33,20 @@ class Images:
             if key not in self._loading:
                 return
             self._loading.discard(key)
-            if event.get("encodedDataLength", 0) > MOST_BYTES:
+            if event.get("encodedDataLength", 0) > MAX_BYTES:
                 self.animated = True
             elif not self.animated:
-                self._looking.add(asyncio.create_task(self._look(session, event["requestId"])))
+                self._inspections.add(asyncio.create_task(self._inspect(session, event["requestId"])))
 
         session.on("Network.responseReceived", received)
         session.on("Network.loadingFinished", finished)
 
     async def settled(self) -> None:
         """Return when every file that has come is known to be animated or not."""
-        if self._looking:
-            await asyncio.wait(self._looking, timeout=LIMIT_S)
+        if self._inspections:
+            await asyncio.wait(self._inspections, timeout=LIMIT_S)
 
-    async def _look(self, session: Session, request: str) -> None:
+    async def _inspect(self, session: Session, request: str) -> None:
         try:
             answer = await session.send("Network.getResponseBody", {"requestId": request})
             data = base64.b64decode(answer["body"]) if answer["base64Encoded"] else answer["body"].encode()
@@ -54,7 +54,7 @@ class Images:
         except CdpError:
             self.animated = True  # unknown: it is not kept any more
         finally:
-            self._looking.discard(asyncio.current_task())
+            self._inspections.discard(asyncio.current_task())
 
 
 def is_animated(data: bytes) -> bool:

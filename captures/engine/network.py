@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,8 @@ from captures.engine.cdp import Session
 
 MAX_URL = 500
 MOST = 5000  # requests that are kept; a page that has more under way is ended for that
-# Chromium's resource types: open for as long as the page or the server likes, or nothing that a picture depends on.
-NAVIGATION = "Navigation"  # ours: a document that the page itself goes to
+NAVIGATION = "Navigation"  # a document that the page itself goes to; the other kinds are Chromium's resource types
+# Open for as long as the page or the server likes, or nothing that a picture depends on.
 NEVER_WAITED_FOR = {NAVIGATION, "EventSource", "WebSocket", "Ping", "Prefetch", "CSPViolationReport"}
 SCRIPTED = {"Fetch", "XHR"}
 STREAMED = {*SCRIPTED, "Media"}  # not waited for after the head of their answer
@@ -68,9 +68,16 @@ class Network:
 
     def waited_for(self) -> list[Request]:
         """Return what the page's time stands still for, and give up what has taken too long."""
+        return self._pending(self._holds_up)
+
+    def navigates(self) -> bool:
+        """Return whether the page is on its way to another document, and give that up when it has taken too long."""
+        return bool(self._pending(lambda request: request.kind == NAVIGATION))
+
+    def _pending(self, concerned: Callable[[Request], bool]) -> list[Request]:
         now, found = time.monotonic(), []
         for request in self._open.values():
-            if request.given_up or not self._holds_up(request):
+            if request.given_up or not concerned(request):
                 continue
             limit = self.scripted_limit_s if request.kind in SCRIPTED else self.limit_s
             if now - request.since < limit and self.waited_s < self.limit_s:
@@ -79,15 +86,6 @@ class Network:
                 request.given_up = True
                 self.given_up.append(request)
         return found
-
-    def navigates(self) -> bool:
-        """Return whether the page is on its way to another document, and give that up when it has taken too long."""
-        found = [request for request in self._open.values() if request.kind == NAVIGATION and not request.given_up]
-        for request in found:
-            if time.monotonic() - request.since >= self.limit_s or self.waited_s >= self.limit_s:
-                request.given_up = True
-                self.given_up.append(request)
-        return any(not request.given_up for request in found)
 
     def left_open(self) -> bool:
         """Return whether something is open that is not waited for: Chromium would hold the clock for it as well."""

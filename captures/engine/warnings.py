@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from captures.engine.look import Look
 from captures.engine.network import SCRIPTED, Request
 from captures.engine.spec import CaptureWarning, WarningCode
@@ -18,8 +16,8 @@ def warnings_of(tab: Tab, look: Look) -> list[CaptureWarning]:
     found = [CaptureWarning(WarningCode.NOT_LOADED, _not_loaded(request, tab)) for request in tab.network.given_up]
     found += [_failed(text) for text in evidence.failed_requests]
     if tab.passage is not None:
-        refused = cast(list[str], tab.passage.notes().get("refused", []))
-        found += [CaptureWarning(WarningCode.REQUEST_BLOCKED, f"A request was refused: {text}.") for text in refused]
+        refused = [f"A request was refused: {text}." for text in tab.passage.refused]
+        found += [CaptureWarning(WarningCode.REQUEST_BLOCKED, text) for text in refused]
     if evidence.errors and (look.flat or look.maybe_undrawn):
         text = f"The page shows one colour, and had errors: {evidence.errors[0]}"
         found.append(CaptureWarning(WarningCode.PAGE_ERROR, text))

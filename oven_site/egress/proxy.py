@@ -93,7 +93,7 @@ class Passage:
         self.trouble: Trouble | None = None
         self.requests = self.bytes = self.refusals = 0
         self.over = ""  # the limit that was passed
-        self._refused: list[str] = []
+        self.refused: list[str] = []
         self._decisions: dict[Target, asyncio.Task[Decision]] = {}
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,7 +114,7 @@ class Passage:
             "requests": self.requests,
             "bytes": self.bytes,
             "refusals": self.refusals,
-            "refused": self._refused,
+            "refused": self.refused,
             "over": self.over,
         }
 
@@ -268,8 +268,8 @@ class Passage:
 
     def _note(self, text: str) -> None:
         self.refusals += 1
-        if len(self._refused) < MAX_NOTES:
-            self._refused.append(text[:NOTE_CHARS])
+        if len(self.refused) < MAX_NOTES:
+            self.refused.append(text[:NOTE_CHARS])
 
 
 def _in_daemon_thread(decide: Callable[[Target], Decision], target: Target) -> asyncio.Future[Decision]:

@@ -1,10 +1,9 @@
 // In mode `virtual`: audio contexts run without a gesture, and their time is the page's. What they play is not rendered:
-// analysers measure silence, in every run alike. A page that asks them is reported.
+// analysers measure silence. A page that reads them is reported.
 (() => {
   const Base = globalThis.BaseAudioContext;
   const Live = globalThis.AudioContext;
   if (!Base || !Live) return;
-  const report = globalThis.ovenUsesThreads;
   const Offline = globalThis.OfflineAudioContext;
   const now = performance.now.bind(performance);
   const getter = (name) => Object.getOwnPropertyDescriptor(Base.prototype, name).get;

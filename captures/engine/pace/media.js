@@ -2,10 +2,7 @@
 // moment in every run. One that plays is paused, which the page does not see, and sought to the moment of each frame:
 // its own playing would show pictures of a moment before or after it.
 (() => {
-  const tools = globalThis.ovenMedia;
-  if (!tools) return;
-  delete globalThis.ovenMedia;
-  const { report } = tools;
+  if (!report) return;
   const Media = HTMLMediaElement.prototype;
   const listen = EventTarget.prototype.addEventListener;
   const now = performance.now.bind(performance);
@@ -19,6 +16,7 @@
   const videos = new Set();
   /** @type {WeakMap<HTMLVideoElement, { at: number, since: number, ended: boolean }>} */
   const held = new WeakMap(); // those that play by being sought, with their position in seconds at a moment of the page
+  const seekedByPage = new WeakSet(); // until they have been sought
 
   const isVideo = (element) => element instanceof HTMLVideoElement;
   const onLoad = ({ target }) => {
@@ -32,13 +30,35 @@
     if (!held.has(target) && canSeek(target)) hold(target);
     report("video plays");
   };
-  const onHeld = (event) => {
+  const onStop = (event) => {
     if (held.has(event.target)) event.stopImmediatePropagation(); // for the page it goes on playing
   };
+  const onSeek = (event) => {
+    if (!seekedByPage.has(event.target) && held.has(event.target)) event.stopImmediatePropagation();
+    if (event.type === "seeked") seekedByPage.delete(event.target);
+  };
+  const handlers = {
+    loadstart: onLoad,
+    play: onPlay,
+    pause: onStop,
+    ended: onStop,
+    seeking: onSeek,
+    seeked: onSeek,
+  };
+  const handled = new WeakSet(); // events: those of a video in the document come to the window, and to the video
   const follow = (target) => {
-    listen.call(target, "loadstart", onLoad, true);
-    listen.call(target, "play", onPlay, true);
-    for (const type of ["pause", "seeking", "seeked"]) listen.call(target, type, onHeld, true);
+    for (const [type, handle] of Object.entries(handlers)) {
+      const once = (event) => {
+        if (!handled.has(event)) handle(event);
+        handled.add(event);
+      };
+      listen.call(target, type, once, true);
+    }
+  };
+  const dispatch = (video, type) => {
+    const event = new Event(type);
+    handled.add(event);
+    queueMicrotask(() => video.dispatchEvent(event));
   };
   follow(window);
   const create = Document.prototype.createElement;
@@ -69,14 +89,21 @@
     pause.call(video);
   };
   const seek = (video) => {
-    const seconds = moved(video) + AHEAD_S;
     const state = held.get(video);
-    if (!state.ended && !video.loop && seconds >= video.duration) {
-      held.set(video, { at: seconds, since: now(), ended: true });
-      queueMicrotask(() => video.dispatchEvent(new Event("ended")));
+    const seconds = Math.min(video.duration, moved(video) + AHEAD_S);
+    if (seconds === video.duration && !video.loop && !state.ended) {
+      Object.assign(state, { at: seconds, ended: true });
+      dispatch(video, "ended");
     }
-    if (seconds === position.get.call(video)) return;
-    position.set.call(video, seconds);
+    if (seconds !== position.get.call(video)) position.set.call(video, seconds);
+  };
+  const seekByPage = (video, value) => {
+    if (isVideo(video)) {
+      seekedByPage.add(video);
+      videos.add(video);
+      report("video loads");
+    }
+    position.set.call(video, value);
   };
   const inFrames = (type) => {
     let done = true;
@@ -109,7 +136,7 @@
         hold(video);
         paused = true;
       } else if (!isPaused.get.call(video)) {
-        report("free video");
+        report("video cannot be sought");
       }
     }
     if (paused) event.preventDefault();
@@ -124,7 +151,7 @@
       ...(set && {
         set(value) {
           if (held.has(this)) set(this, value);
-          else original.set.call(this, value);
+          else seekByPage(this, value);
         },
       }),
     });
@@ -132,14 +159,14 @@
   define("ended", isEnded, (video) => held.get(video).ended);
   define("currentTime", position, moved, (video, value) => {
     held.set(video, { at: Number(value), since: now(), ended: false });
-    position.set.call(video, value);
+    seekByPage(video, value);
   });
   Media.pause = function () {
     if (!held.has(this)) return pause.call(this);
     const seconds = moved(this);
     held.delete(this);
     position.set.call(this, seconds);
-    queueMicrotask(() => this.dispatchEvent(new Event("pause")));
+    dispatch(this, "pause");
   };
   Media.play = function () {
     if (!held.has(this)) {

@@ -2,9 +2,7 @@
 // all of them. Time stands meanwhile, so that they come at the same moment in every run.
 // Also report that a page has asked for WebGPU and got none.
 (() => {
-  const report = globalThis.ovenUsesThreads;
   if (!report) return;
-  delete globalThis.ovenUsesThreads;
   const then = Promise.prototype.then;
   const listen = EventTarget.prototype.addEventListener;
   let pending = 0;
@@ -14,7 +12,6 @@
   const end = () => {
     if (--pending === 0) report("idle");
   };
-  globalThis.ovenMedia = { report };
   const once = () => {
     let done = false;
     return () => {

@@ -27,16 +27,27 @@ LOOK_S = 0.1  # between two looks at a step that has not ended
 HELD_S = 0.05  # for so long the clock must have stood before a budget goes on without the network: it may just end
 UNKNOWN_S = 0.5  # a clock that stands for so long, with a page that answers, is held by a request of no event
 PROBE_AFTER_S = 1.0
-WORKER_LIMIT_S = 0.25  # of real time, for a worker to run what is due; one that is busy for longer is not asked again
+WORKER_LIMIT_S = 0.5  # of real time, for a worker to run what is due; one that is busy for longer is not asked again
 CLOCK_TOLERANCE_MS = 1.0
 CLOCK = "performance.timeOrigin + performance.now()"
+# The same, after all messages that were sent before: DevTools' own overtake them.
+CLOCK_AFTER_MESSAGES = f"""new Promise((resolve) => {{
+  const {{ port1, port2 }} = new MessageChannel();
+  port1.onmessage = () => resolve({CLOCK});
+  port2.postMessage(0);
+}})"""
 WORLD = "oven-clock"  # an isolated world: the page cannot replace its `performance`
 FIRST_CALLBACK_JS = "requestAnimationFrame(() => { globalThis.hadCallback = true })"  # in that world
 PARSED, HAD_CALLBACK = "document.readyState !== 'loading'", "globalThis.hadCallback === true"
 PARSED_LIMIT_S, FIRST_CALLBACK_LIMIT_S, AGAIN_S = 0.5, 2.0, 0.002
-PAGE_JS = "".join((Path(__file__).parent / name).read_text() for name in ("audio.js", "threads.js", "media.js"))
+BINDING = "ovenReport"
+REPORT_JS = f"const report = globalThis.{BINDING}; delete globalThis.{BINDING};"  # for the scripts, not for the page
+SCRIPTS = (
+    REPORT_JS,
+    *((Path(__file__).parent / name).read_text() for name in ("audio.js", "threads.js", "media.js")),
+)
+PAGE_JS = "{" + "\n".join(SCRIPTS) + "}"
 P5_JS = (Path(__file__).parent / "p5.js").read_text()
-BINDING = "ovenUsesThreads"
 THREADS_LIMIT_S = 0.25  # of real time, for all answers that a page waits for at one of its moments
 # A video is loaded and sought only while the page's time passes: microseconds are enough.
 SEEK_VIDEOS = "document.dispatchEvent(new Event('oven-video-frame', { cancelable: true }))"
@@ -70,9 +81,10 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         self._late = 0  # moments at which an answer did not come while time stood
         self._lacks_webgpu = False
         self._hears_silence = False  # the page measures sound that it plays
-        self._loads_video = self._has_video = False
+        self._loads_video = self._has_video = False  # or is being sought by the page; plays
+        self._late_loads = 0  # moments at which one was neither loaded nor sought in time
         self._late_videos = 0  # frames for which a video was not sought in time
-        self._free_video = False  # that plays, and cannot be sought
+        self._cannot_seek = False  # a video that plays
         self._navigations = self._navigations_seen = 0
         tab.cdp.on("Page.frameNavigated", self._frame_navigated)
         tab.cdp.on("Runtime.bindingCalled", self._binding_called)
@@ -194,7 +206,8 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             if not await self._until(SEEK_VIDEOS, 0):  # one has played until now, and has been paused
                 await self._pass_time(PAUSE_ROUNDS, AGAIN_S)
                 await self._until(SEEK_VIDEOS, 0)
-            self._late_videos += not await self._let_videos_answer()
+            limit_s = VIDEO_LIMIT_S if self._late_videos < MOST_LATE else 0.0
+            self._late_videos += not await self._let_videos_answer(limit_s)
         await self._step(target_us)
 
     async def _pass_time(self, rounds: int, pause_s: float) -> None:
@@ -203,13 +216,13 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             await asyncio.sleep(pause_s)
             await self._advance(self._now_us + 1)
 
-    async def _let_videos_answer(self) -> bool:
+    async def _let_videos_answer(self, limit_s: float) -> bool:
         """Return whether all videos of the page are loaded and sought in time. Takes less than a step of the grid."""
         started, pause_s = time.monotonic(), AGAIN_S
         for _ in range(GRID_US - PAUSE_ROUNDS - 1):
             if await self._until(VIDEOS_READY, 0):
                 return True
-            if time.monotonic() - started > VIDEO_LIMIT_S:
+            if time.monotonic() - started > limit_s:
                 break
             await self._pass_time(1, pause_s)
             pause_s = min(LONGEST_LOOK_S, pause_s * 1.3)
@@ -217,12 +230,15 @@ class VirtualPacer(BeginFrameMixin, Pacer):
 
     async def _step(self, target_us: int) -> None:
         await self._let_threads_answer()
+        if self.tab.workers:  # what they send now, the page has as soon as its time passes
+            await self._let_workers_run()
         await self._advance(target_us)
         if self.tab.workers:
             await self._let_workers_run()
         if self._loads_video:
             self._loads_video = False
-            await self._let_videos_answer()
+            if self._late_loads < MOST_LATE:
+                self._late_loads += not await self._let_videos_answer(VIDEO_LIMIT_S)
         await self._let_threads_answer()
 
     async def _let_threads_answer(self) -> None:
@@ -243,14 +259,14 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         for _ in range(min(3, len(self.tab.workers))):
             for worker in reversed(list(self.tab.workers.values())):
                 await self._let_run(worker)
-        await self._until("true", 0)  # after its answer, the page has had their messages
 
     async def _let_run(self, worker: Session) -> None:
         if worker.id in self._unresponsive:
             return
         try:
+            params = {"expression": CLOCK_AFTER_MESSAGES, "awaitPromise": True, "returnByValue": True}
             async with asyncio.timeout(WORKER_LIMIT_S):
-                answer = await worker.send("Runtime.evaluate", {"expression": CLOCK, "returnByValue": True})
+                answer = await worker.send("Runtime.evaluate", params)
             self._worker_clocks.append(float(answer["result"]["value"]) - self._epoch_ms - self._now_us / 1000)
         except (TimeoutError, CdpError, KeyError, TypeError):
             self._unresponsive.add(worker.id)
@@ -270,7 +286,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         if self._late_videos:
             text = f"A video was too slow for {self._late_videos} frames: they show one of its earlier pictures."
             found.append(CaptureWarning(WarningCode.TIMING, text))
-        if self._free_video:
+        if self._cannot_seek:
             text = "A video plays that cannot be sought (its server does not serve parts): its pictures may be late."
             found.append(CaptureWarning(WarningCode.TIMING, text))
         if self._unresponsive:
@@ -376,8 +392,8 @@ class VirtualPacer(BeginFrameMixin, Pacer):
             case "video plays":
                 self._has_video = True
                 return
-            case "free video":
-                self._free_video = True
+            case "video cannot be sought":
+                self._cannot_seek = True
                 return
         self._waits_for_threads = event["payload"] == "busy"
         self._uses_threads = self._late < MOST_LATE
