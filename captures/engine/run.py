@@ -48,7 +48,7 @@ class Run:
         self.path = scratch / f"capture-{pacer.mode}.{spec.format}"
         self.spans: dict[str, int] = {}
         self.look = Look()
-        self.first: bytes = b""
+        self.first = Frame(b"")
         self.last: bytes = b""
         self.was_ready = False
         self._previewed = 0.0
@@ -127,7 +127,6 @@ class Run:
     async def _produce(self, queue: asyncio.Queue[bytes | None]) -> None:
         for index in range(self._wanted):
             self.last = await self._frame(index)
-            self.first = self.first or self.last
             await queue.put(self.last)
         await queue.put(None)
 
@@ -144,6 +143,8 @@ class Run:
             await encoder.start()
         while (data := await queue.get()) is not None:
             frame = Frame(data)
+            if not self.look.frames:
+                self.first = frame if self._wanted == 1 else Frame(data)  # of an animation without its pixels
             preview = await self._in_thread(self._take, frame, encoder, self._preview_due())
             if encoder is not None:
                 await encoder.pipe(frame)
@@ -153,10 +154,10 @@ class Run:
             self.report(Progress("capturing", percent, detail, done, self._wanted, preview))
 
     def _take(self, frame: Frame, encoder: Encoder | None, preview: bool) -> bytes | None:
-        """Encodes a frame and looks at it: both with the same pixels."""
+        """Encode a frame and look at it: both with the same pixels."""
         if encoder is not None:
             encoder.encode(frame)
-        small = self.look.feed(frame.data, frame.decoded)
+        small = self.look.feed(frame.data, frame.image if self._wanted == 1 else frame.decoded)
         return to_preview(small) if preview else None
 
     async def _refuse_undrawn(self) -> None:
@@ -218,7 +219,7 @@ class Run:
         else:
             if encoder is not None:
                 await encoder.abort()  # before the still, or what it has buffered lands on top of that
-            await self._in_thread(encode_still, spec, self.first, self.path)
+            await self._in_thread(encode_still, spec, self.first.image, self.path)
         width, height = spec.pixel_size
         if spec.format is Format.MP4:
             width, height = width + width % 2, height + height % 2

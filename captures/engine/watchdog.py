@@ -46,9 +46,9 @@ class Watchdog:
         before = {pid: held(pid) for pid in family.others}
         look = 0
         while not self._stopped.wait(LOOK_EVERY_S if look else 0):
+            look += 1
             if look % RENEW_EVERY == 0:
                 family = self.browser.process.family()
-            look += 1
             if doom := _doom(self.browser, self.tab, family, before):
                 self._end(family, doom)
                 return

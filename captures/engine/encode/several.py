@@ -10,7 +10,7 @@ from pathlib import Path
 from captures.engine.encode.base import Encoder, Frame
 from captures.engine.encode.ffmpeg import Mp4Encoder, PixelMp4Encoder
 from captures.engine.encode.gif import GifEncoder
-from captures.engine.encode.still import write_still
+from captures.engine.encode.still import encode_still
 from captures.engine.encode.webp import WebpEncoder
 from captures.engine.spec import CaptureSpec, File, Format
 
@@ -108,7 +108,7 @@ class SeveralEncoder(Encoder):
         assert self._first is not None
         size = part.spec.pixel_size
         shrinks = size != self.spec.pixel_size
-        write_still(part.spec, (self._first.shrunk(size) if shrinks else self._first).image, part.path)
+        encode_still(part.spec, (self._first.shrunk(size) if shrinks else self._first).image, part.path)
 
     async def abort(self) -> None:
         await asyncio.to_thread(self._drop_pending)

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from captures.engine.encode.base import Frame
 from captures.engine.encode.gif import quantize
 from captures.engine.look import flatten
 from captures.engine.spec import CaptureSpec, Format
@@ -16,13 +17,8 @@ POSTER_SIDE = 192
 PERCEPTUAL = 0  # the rendering intent
 
 
-def encode_still(spec: CaptureSpec, frame: bytes, path: Path) -> None:
-    """Writes one frame in the spec's format and size."""
-    write_still(spec, Image.open(io.BytesIO(frame)), path)
-
-
-def write_still(spec: CaptureSpec, image: Image.Image, path: Path) -> None:
-    """The same from pixels."""
+def encode_still(spec: CaptureSpec, image: Image.Image, path: Path) -> None:
+    """Write one picture in the spec's format and size."""
     image = image if spec.transparent else flatten(image)
     if image.size != spec.pixel_size:
         image = image.resize(spec.pixel_size, Image.Resampling.NEAREST)
@@ -41,11 +37,13 @@ def _srgb() -> PngInfo:
     return info
 
 
-def encode_poster(frame: bytes) -> bytes:
-    """A small WebP of a frame, for lists."""
-    opened = Image.open(io.BytesIO(frame))
-    opened.draft("RGB", (POSTER_SIDE, POSTER_SIDE))  # reduces JPEGs while decoding
-    image: Image.Image = opened
+def encode_poster(frame: Frame) -> bytes:
+    """Return a small WebP of a frame, for lists."""
+    if frame.decoded is None:
+        image: Image.Image = Image.open(io.BytesIO(frame.data))
+        image.draft("RGB", (POSTER_SIDE, POSTER_SIDE))  # reduces JPEGs while decoding
+    else:
+        image = frame.decoded.copy()
     image = image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
     image.thumbnail((POSTER_SIDE, POSTER_SIDE))
     out = io.BytesIO()
