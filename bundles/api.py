@@ -34,7 +34,9 @@ from oven_site.access.throttles import Throttled
 from oven_site.artifacts.stores import stream
 from oven_site.contract import BadRequest, error
 from oven_site.dashboard.audit import audited
+from oven_site.jobs.admission import NotAdmitted
 from oven_site.jobs.states import State
+from oven_site.jobs.waiters import waiting_for
 from oven_site.jobs.waiting import wait_ended
 
 router = Router(tags=["bundles"])
@@ -70,13 +72,11 @@ async def bundle_html(request: HttpRequest) -> HttpResponseBase:
 
 
 async def _answer(wish: BundleRequest, raw: dict[str, Any], caller: Caller, format_: str) -> HttpResponseBase:
-    try:
-        asked = await _ask(wish, raw, caller)
-    except jobs.QueueFull:
-        return _full()
+    asked = await _ask(wish, raw, caller)
     bundle: Bundle | None = asked.bundle
     if not asked.cached:
-        bundle = await wait_ended(asked.bundle, settings.OVEN_BUNDLE_WAIT_S)
+        async with waiting_for(asked.bundle):
+            bundle = await wait_ended(asked.bundle, settings.OVEN_BUNDLE_WAIT_S)
     if bundle is None:
         message = f"The bundle is not ready after {settings.OVEN_BUNDLE_WAIT_S:g} s; it goes on."
         return error(504, message, jobId=asked.bundle.public_id, statusUrl=f"/status/{asked.bundle.public_id}")
@@ -93,12 +93,6 @@ async def _ask(wish: BundleRequest, raw: dict[str, Any], caller: Caller) -> jobs
     """`nocache` and `rebake` skip the cache for those who may; others get what there is."""
     skip = (flag(raw, "nocache") or flag(raw, "rebake")) and caller.may(Scope.BUNDLE)
     return await sync_to_async(jobs.ask)(wish, skip_cache=skip, user=caller.user)
-
-
-def _full() -> HttpResponse:
-    response = error(503, f"The queue is full ({settings.OVEN_QUEUE_CEILING} waiting).")
-    response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
 
 
 def _failed(bundle: Bundle) -> HttpResponse:
@@ -190,11 +184,8 @@ async def _stream(wish: BundleRequest, raw: dict[str, Any], caller: Caller) -> H
     """Always 200: what goes wrong is an event."""
     try:
         asked = await _ask(wish, raw, caller)
-    except jobs.QueueFull:
-        body = refusal("The queue is full. Try again in half a minute.")
-        return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)
-    except Throttled as throttled:
-        body = refusal(throttled.message)
+    except (NotAdmitted, Throttled) as refused:
+        body = refusal(f"{refused.message} Try again in {refused.retry_after_s} s.")
         return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)
     body = events(asked, settings.OVEN_BUNDLE_WAIT_S, with_content)
     return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)

@@ -19,14 +19,14 @@ from captures.models import Grab
 from oven_site.access import throttles
 from oven_site.artifacts import stores
 from oven_site.health import counters
-from oven_site.jobs import lifecycle
+from oven_site.jobs import admission, lifecycle
 from oven_site.jobs.states import Lane, State
 
 log = logging.getLogger(__name__)
 POSTERS_AT_ONCE = 20
 
 
-QueueFull = lifecycle.QueueFull
+QueueFull = admission.QueueFull
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Asked:
 def ask(
     wish: BundleRequest, *, skip_cache: bool = False, source: str = "web", user: Any = None, lane: Lane = Lane.NOW
 ) -> Asked:
-    """A bundle of the wish: the cached one, the one under way, or a new one. Raises QueueFull and Throttled."""
+    """A bundle of the wish: the cached one, the one under way, or a new one. Raises NotAdmitted and Throttled."""
     core = CoreBuild.objects.in_service()
     key = wish.capture_key(core.tree if core else "")
     if not skip_cache and (found := Bundle.objects.cached(key)):
@@ -52,9 +52,10 @@ def ask(
         return Asked(found, cached=True)
     if active := Bundle.objects.active_with(key):
         counters.count("oven_cache_lookups", "bundle", "joined")
-        return Asked(active)
+        return Asked(lifecycle.hasten(active, throttles.anonymous_client()))
     counters.count("oven_cache_lookups", "bundle", "miss")
-    lifecycle.check_ceiling(Bundle)
+    client = throttles.anonymous_client()
+    admission.check_storage(Bundle, client)
     throttles.charge(throttles.Rule.BUNDLES)
     name = wish.name.removeprefix("$").replace("/", "-")
     bundle = Bundle(
@@ -63,6 +64,7 @@ def ask(
         capture_key=key,
         source=source[:40],
         requested_by=user,
+        client=client,
         lane=lane,
         spec=wish.as_json(),
     )
@@ -70,7 +72,7 @@ def ask(
         with transaction.atomic():  # what was under way at the first look, and ended before the second, is seen here
             if not skip_cache and (found := Bundle.objects.cached(key)):
                 return Asked(found, cached=True)
-            return Asked(lifecycle.submit(bundle))
+            return Asked(lifecycle.submit(bundle, limited=True))
     except IntegrityError:  # somebody asked for the same in this very moment
         active = Bundle.objects.active_with(key) or Bundle.objects.cached(key)
         if active is None:

@@ -26,6 +26,7 @@ from bundles.requests import BundleRequest
 from bundles.site import Site
 from captures import jobs as captures
 from captures.engine.errors import CaptureError
+from captures.frozen import Frozen
 from captures.requests import parse as parse_grab
 from captures.running import browser_options
 from oven_site.artifacts import stores
@@ -300,7 +301,7 @@ def _poster(bundle: Bundle, wish: BundleRequest) -> str:
     grab = parse_grab({"piece": wish.name, "format": "png", "width": POSTER_SIDE, "height": POSTER_SIDE})
     try:
         asked = captures.ask(grab, source=DEMO if bundle.source == DEMO else "bundle", lane=Lane.BATCH)
-    except captures.QueueFull:
+    except (captures.QueueFull, Frozen):
         return ""
     return asked.grab.poster if asked.cached else ""
 

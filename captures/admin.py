@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from captures import jobs
+from captures import frozen, jobs
 from captures.cards.admin import CardAdmin
 from captures.keeps import jobs as keeps
 from captures.keeps.admin import KeepAdmin, PinAdmin
@@ -281,7 +281,7 @@ class FrozenPieceAdmin(Exporting):
         if change:
             super().save_model(request, obj, form, change)
             return
-        obj.pk = jobs.freeze(obj.piece, obj.error, request.user).pk
+        obj.pk = frozen.freeze(obj.piece, obj.error, request.user).pk
         obj.refresh_from_db()
 
     @display(description="")
@@ -324,7 +324,7 @@ class FrozenPieceAdmin(Exporting):
     def _unfreeze(self, request: HttpRequest, entries: list[FrozenPiece]) -> None:
         audit(request, entries, "unfrozen")
         for entry in entries:
-            jobs.unfreeze(entry.piece)
+            frozen.unfreeze(entry.piece)
         messages.success(request, f"{len(entries)} unfrozen.")
 
 

@@ -14,11 +14,9 @@ from oven_site.contract import error
 from oven_site.jobs.states import State
 from oven_site.jobs.waiting import wait_ended
 
-RETRY_AFTER_S = 30
-
 
 async def settled(grab: Grab) -> Grab | JsonResponse:
-    """The grab with its file once it is complete; else the answer that says what went wrong."""
+    """Return the grab with its file once it is complete; else the answer that says what went wrong."""
     ended = await wait_ended(grab, settings.OVEN_WAIT_S)
     if ended is None:
         message = f"The grab is not ready after {settings.OVEN_WAIT_S:g} s; it goes on."
@@ -33,12 +31,6 @@ async def settled(grab: Grab) -> Grab | JsonResponse:
 def copy(response: JsonResponse) -> HttpResponse:
     """An answer of its own for everybody who waited for the same: middleware writes on it."""
     return HttpResponse(response.content, status=response.status_code, headers=dict(response.headers))
-
-
-def queue_full() -> JsonResponse:
-    response = error(503, f"The queue is full ({settings.OVEN_QUEUE_CEILING} waiting).")
-    response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
 
 
 def grab_headers(grab: Grab, cache: str) -> dict[str, str]:

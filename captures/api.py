@@ -11,7 +11,9 @@ from ninja import Router
 
 from captures import answers, control, shapes
 from captures.engine.spec import Format
-from captures.jobs import Asked, QueueFull, ask, unfreeze
+from captures.frozen import Frozen, unfreeze
+from captures.frozen import answer as frozen_answer
+from captures.jobs import Asked, ask
 from captures.models import FrozenPiece, Grab
 from captures.placeholder import placeholder
 from captures.requests import GrabRequest, dear, flag, parse
@@ -19,9 +21,11 @@ from captures.schemas import GET_PARAMETERS, GRAB_RESPONSES, POST_BODY
 from oven_site.access import signatures
 from oven_site.access.callers import ANONYMOUS, Caller, Refused, caller_of
 from oven_site.access.models import Scope
-from oven_site.contract import json_body, not_found, raw_segments
+from oven_site.contract import error, json_body, not_found, raw_segments
 from oven_site.dashboard.audit import audited
 from oven_site.jobs import board, registry
+from oven_site.jobs.waiters import waiting_for
+from oven_site.live import snapshot
 
 router = Router(tags=["grabs"])
 RUNNING_WAIT_MS = 5000
@@ -75,11 +79,12 @@ async def _grab(
             keep_id=str(fields.get("keepId") or ""),
             user=caller.user,
         )
-    except QueueFull:
-        return answers.queue_full()
-    if wish.formats:
-        return await _several(asked)
-    return await _answer(request, asked, by_address)
+    except Frozen as frozen:
+        if wish.formats:
+            return error(409, f"{frozen.message} Ask for one format to get its still.", code="frozen")
+        return await frozen_answer(frozen)
+    async with waiting_for(asked.grab):
+        return await (_several(asked) if wish.formats else _answer(request, asked, by_address))
 
 
 async def _answer(request: HttpRequest, asked: Asked, by_address: bool) -> HttpResponseBase:
@@ -153,8 +158,9 @@ def _place(grab: Grab) -> tuple[int, int]:
 
 
 @router.get("/grab-status", summary="Grabs: running, waiting, recent, progress")
-async def grab_status(request: HttpRequest) -> JsonResponse:
-    return JsonResponse(await sync_to_async(shapes.grab_status)())
+async def grab_status(request: HttpRequest) -> HttpResponse:
+    body = await sync_to_async(snapshot.shared_json)("grab-status", shapes.grab_status)
+    return HttpResponse(body, content_type="application/json")
 
 
 @router.post("/grab-cleanup", summary="Recover grabs whose worker has gone")

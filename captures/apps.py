@@ -18,7 +18,7 @@ GRAB: dict[str, Any] = {
     "pointers": ("captures.FrozenPiece.preview",),
     "places": (
         *("art:oven/grabs", "art:oven/posters", "art:oven/attempts", "art:oven/icons"),
-        *("art:oven/animated-icons", "art:oven/previews", "art:oven/app-screenshots"),
+        *("art:oven/animated-icons", "art:oven/previews", "art:oven/app-screenshots", "art:oven/frozen"),
     ),
 }
 CARD: dict[str, Any] = {
@@ -62,7 +62,7 @@ class CapturesConfig(AppConfig):
 
         for kind in (GRAB, CARD, PIN):
             registry.register(registry.Kind(**kind))
-        registry.register_verb("unfreeze", "captures.jobs.unfreeze")
+        registry.register_verb("unfreeze", "captures.frozen.unfreeze")
         snapshot.provide("grab", shapes.status_parts)
         snapshot.provide_frozen(shapes.frozen_list)
         icons.provide_all()

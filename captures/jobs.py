@@ -1,4 +1,4 @@
-"""Asking for grabs, the frozen list, what is cleared away. Running is `captures.running`, for workers only."""
+"""Asking for grabs, and what is cleared away. Running is `captures.running`, for workers only."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from captures.engine.spec import CaptureResult, Format
+from captures import failures, frozen
 from captures.keeps.models import protected_artifacts
 from captures.models import FrozenPiece, Grab, PieceName
 from captures.requests import GrabRequest, slug
 from oven_site.access import throttles
+from oven_site.access.throttles import Rule
 from oven_site.artifacts import stores
 from oven_site.health import counters
-from oven_site.jobs import lifecycle
+from oven_site.jobs import admission, lifecycle
 from oven_site.jobs.states import Lane, State
-from oven_site.live import events
 
 log = logging.getLogger(__name__)
 
 
-QueueFull = lifecycle.QueueFull
+QueueFull = admission.QueueFull
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +51,22 @@ def ask(
     lane: Lane | None = None,
     again_of: Grab | None = None,
 ) -> Asked:
-    """A capture of the wish: the cached one, the one under way, or a new one. Raises QueueFull and Throttled.
+    """Return a capture of the wish: the cached one, the one under way, or a new one.
 
-    Only callers who may claim priority should pass source "keep".
+    Only callers who may claim priority should pass source "keep". Raises Frozen, Throttled and NotAdmitted.
     """
-    key = wish.capture_key
-    if not skip_cache and (found := Grab.objects.cached(key)):
+    key, client = wish.capture_key, throttles.anonymous_client()
+    if not skip_cache and (found := Grab.objects.cached(key) or (None if again_of else frozen.check(wish))):
         counters.count("oven_cache_lookups", "grab", "hit")
         return Asked(found, cached=True)
     if active := Grab.objects.active_with(key):
         counters.count("oven_cache_lookups", "grab", "joined")
-        return Asked(lifecycle.hasten(active), joined=True)
+        return Asked(lifecycle.hasten(active, client), joined=True)
     counters.count("oven_cache_lookups", "grab", "miss")
-    lifecycle.check_ceiling(Grab)
-    throttles.charge(throttles.Rule.CAPTURES)
+    if client:
+        failures.check(wish)
+        admission.check_storage(Grab, client)
+    throttles.charge(Rule.CAPTURES, **{Rule.COST: wish.megapixels})
     width, height = wish.outputs[0].pixel_size
     grab = Grab(
         public_id=new_id(wish.piece),
@@ -75,7 +78,8 @@ def ask(
         capture_key=key,
         keep_id=keep_id[:80],
         source=source[:40],
-        lane=lane or (Lane.KEEP if source == "keep" else Lane.NOW),
+        client=client,
+        lane=lane or _lane(wish, source, client),
         requested_by=user,
         spec=wish.as_json(),
         again_of=again_of,
@@ -84,12 +88,18 @@ def ask(
         with transaction.atomic():  # what was under way at the first look, and ended before the second, is seen here
             if not skip_cache and (found := Grab.objects.cached(key)):
                 return Asked(found, cached=True)
-            return Asked(lifecycle.submit(grab))
+            return Asked(lifecycle.submit(grab, limited=True))
     except IntegrityError:  # somebody asked for the same in this very moment
         active = Grab.objects.active_with(key) or Grab.objects.cached(key)
         if active is None:
             raise
         return Asked(active, joined=True)
+
+
+def _lane(wish: GrabRequest, source: str, client: str) -> Lane:
+    if source == "keep":
+        return Lane.KEEP
+    return Lane.HEAVY if client and wish.megapixels > settings.OVEN_HEAVY_MEGAPIXELS else Lane.NOW
 
 
 def ask_again(grab: Grab, *, skip_cache: bool = False, user: Any = None) -> Asked:
@@ -141,51 +151,6 @@ def with_key(text: str, limit: int = 5_000) -> list[int]:
     """Keys of the grabs with exactly this id or capture key."""
     by_id = Grab.objects.filter(public_id=text).order_by().values_list("pk", flat=True)
     return list(by_id) or list(Grab.objects.filter(capture_key=text).order_by().values_list("pk", flat=True)[:limit])
-
-
-# --- frozen pieces --------------------------------------------------------------------------------------------------
-
-
-def list_frozen(grab: Grab, result: CaptureResult) -> None:
-    """Lists a piece that did not move; a repeat counts up."""
-    flat = result.still_reason == "flat"
-    error = (
-        f"dud, UNIFORM_COLOR:{result.flat_color}, still frame returned" if flat else "frozen, still frame returned"
-    )
-    reason = "flat" if flat else "frozen"
-    preview = grab.artifact.key if grab.artifact and result.format is not Format.MP4 else grab.poster
-    entry, created = FrozenPiece.objects.get_or_create(
-        piece=grab.piece, defaults={"reason": reason, "error": error, "preview": preview, "grab": grab}
-    )
-    if not created:
-        FrozenPiece.objects.filter(pk=entry.pk).update(
-            attempts=F("attempts") + 1,
-            last_attempt=timezone.now(),
-            error=error,
-            reason=reason,
-            preview=preview,
-            grab=grab,
-        )
-    events.publish_frozen(grab.piece)
-    events.log("warn", f"{grab.piece} is {reason}: listed as frozen", grab.public_id)
-
-
-def freeze(piece: str, reason: str, user: Any = None) -> FrozenPiece:
-    """Puts a piece on the list by hand."""
-    entry, _ = FrozenPiece.objects.update_or_create(
-        piece=piece, defaults={"reason": "staff", "error": reason or f"listed by {user or 'staff'}"}
-    )
-    events.publish_frozen(piece)
-    return entry
-
-
-def unfreeze(piece: str) -> bool:
-    """Takes a piece off the list; False when it was not on it."""
-    deleted, _ = FrozenPiece.objects.filter(piece=piece).delete()
-    if deleted:
-        events.publish_frozen(piece)
-        events.log("cleanup", f"{piece} taken off the frozen list")
-    return bool(deleted)
 
 
 # --- housekeeping ---------------------------------------------------------------------------------------------------

@@ -28,9 +28,14 @@ MAX_PIXELS = 16_700_000  # of one picture, whoever asks
 
 class GrabQuerySet(models.QuerySet["Grab"]):
     def cached(self, capture_key: str, now: datetime | None = None) -> Grab | None:
-        """The newest good capture of exactly this picture that has not expired: alone, or one file of several."""
+        """Return the newest good capture of exactly this picture that has not expired: alone, or one file of several.
+
+        None for a piece that staff froze.
+        """
         now = now or timezone.now()
+        frozen = FrozenPiece.objects.filter(piece=models.OuterRef("piece"), reason=FrozenPiece.STAFF)
         found = self.filter(capture_key=capture_key, state=State.COMPLETE, artifact__isnull=False)
+        found = found.exclude(models.Exists(frozen))
         alone = found.filter(expires_at__gt=now).select_related("artifact").order_by("-id").first()
         return alone or GrabOutput.objects.cached(capture_key, now)
 
@@ -83,6 +88,7 @@ class Grab(Job):
         ]
         indexes = [
             models.Index(fields=["capture_key", "state", "-id"], name="grab_cached"),
+            models.Index(fields=["client", "state"], name="grab_client", condition=~models.Q(client="")),
             models.Index(fields=["poster"], name="grab_poster"),  # who names a file, before it is deleted
             *list_indexes("grab", "state", "format", "error_code", "source", "still_reason", "mode", "lane"),
             *list_indexes("grab", "piece", "blank")[:-1],
@@ -144,7 +150,9 @@ class Grab(Job):
 class GrabOutputQuerySet(models.QuerySet["GrabOutput"]):
     def cached(self, capture_key: str, now: datetime) -> Grab | None:
         """The grab that made this picture beside others, seen as if it had made nothing else."""
+        frozen = FrozenPiece.objects.filter(piece=models.OuterRef("grab__piece"), reason=FrozenPiece.STAFF)
         found = self.filter(capture_key=capture_key, artifact__isnull=False, grab__expires_at__gt=now)
+        found = found.exclude(models.Exists(frozen))
         output = found.select_related("artifact", "grab").order_by("-id").first()
         return output.as_grab() if output else None
 
@@ -193,13 +201,17 @@ class PieceName(models.Model):
 
 
 class FrozenPiece(models.Model):
-    """A piece that was asked for as an animation and does not move, or that staff have put on the list."""
+    """A piece that was captured as an animation and does not move, or that staff froze.
 
+    One that staff froze is answered with its still, without a worker, until it is unfrozen.
+    """
+
+    STAFF: ClassVar[str] = "staff"
     operated: ClassVar[tuple[str, ...]] = ("add", "change", "delete")  # what operators may do with it
 
     piece = models.CharField(max_length=2000, unique=True)
-    reason = models.CharField(max_length=20, choices=[("frozen", "Frozen"), ("flat", "Flat"), ("staff", "By staff")])
-    error = models.CharField(max_length=200, blank=True)
+    reason = models.CharField(max_length=20, choices=[("frozen", "Frozen"), ("flat", "Flat"), (STAFF, "By staff")])
+    error = models.CharField(max_length=200, blank=True, help_text="Why; what staff write is shown to staff only.")
     attempts = models.PositiveIntegerField(default=1)
     first_detected = models.DateTimeField(default=timezone.now)
     last_attempt = models.DateTimeField(default=timezone.now, db_index=True)

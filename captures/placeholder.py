@@ -32,6 +32,20 @@ def placeholder(format_: Format, width: int, height: int, piece: str, position: 
     return _encode(image, format_)
 
 
+def frozen_placeholder(width: int, height: int, piece: str) -> Image.Image:
+    """Return a picture that says that a piece is frozen; for one of which there is no good frame."""
+    image = _ground(width, height)
+    draw = ImageDraw.Draw(image, "RGBA")
+    lines = [
+        (0.40, "frozen", max(10, width // 10), (*AMBER, 255)),
+        (0.60, piece.removeprefix("$")[:12], max(8, width // 14), (*WHITE, 255)),
+        (0.78, "no picture yet", max(8, width // 20), (*WHITE, 153)),
+    ]
+    for at, text, size, color in lines:
+        draw.text((width / 2, height * at), text, fill=color, font=ImageFont.load_default(size), anchor="mm")
+    return image
+
+
 def _ground(width: int, height: int) -> Image.Image:
     ramp = Image.linear_gradient("L").rotate(45, expand=False).resize((width, height))
     return Image.composite(Image.new("RGB", (width, height), BOTTOM), Image.new("RGB", (width, height), TOP), ramp)

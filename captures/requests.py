@@ -158,6 +158,19 @@ class GrabRequest:
         return max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale))
 
     @property
+    def view(self) -> GrabRequest:
+        """Return the same without what does not change a picture of something that does not move."""
+        plain = replace(self, duration_ms=0, fps=0.0, playback_fps=0.0, quality=0, format=Format.PNG)
+        return replace(plain, formats=(), sizes=())
+
+    @property
+    def megapixels(self) -> float:
+        """Return the pixels of all frames of all files, in millions: what the capture costs."""
+        width, height = self.pixel_size
+        frames = math.ceil(self.duration_ms / 1000 * self.fps) if self.animated else 1
+        return width * height * max(1, frames) / 1e6
+
+    @property
     def capture_key(self) -> str:
         """Readable in front, and a digest over everything that shapes the picture behind."""
         width, height = self.pixel_size

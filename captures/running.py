@@ -10,13 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from captures import naming
+from captures import frozen, naming
 from captures.engine.box import Bounds
 from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import BrowserFacts, EngineHost
 from captures.engine.spec import CaptureResult, Progress
-from captures.jobs import list_frozen
 from captures.models import Grab, GrabOutput
 from captures.requests import GrabRequest
 from oven_site.artifacts import stores
@@ -30,6 +29,7 @@ from oven_site.live import events
 log = logging.getLogger(__name__)
 SANDBOX = {"auto": None, "on": True, "off": False}
 WHY_OFF = {"auto": "this worker runs as root", "off": "OVEN_CHROMIUM_SANDBOX says so"}
+NOT_RETRIED_FOR_CLIENTS = {ErrorCode.TIMEOUT, ErrorCode.HUNG, ErrorCode.MEMORY}  # each try takes a worker for long
 _host: EngineHost | None = None
 
 
@@ -141,8 +141,7 @@ def _conclude(execution: Execution, grab: Grab, wish: GrabRequest, result: Captu
     except lifecycle.StateMismatch:
         _drop(grab, wish, result, (grab.attempt,))  # cancelled, or too late: nobody will ever name these
         raise
-    if result.still_reason in ("frozen", "flat"):
-        list_frozen(grab, result)
+    frozen.note_result(grab, result)
 
 
 def _facts(artifact: Artifact, result: CaptureResult) -> dict[str, Any]:
@@ -216,5 +215,5 @@ def _record_failure(execution: Execution, grab: Grab, error: CaptureError) -> No
         except stores.StoreError:
             del fields["last_frame"]
     execution.save_log(**fields)
-    retry = error.code.retry
+    retry = error.code.retry and not (grab.client and error.code in NOT_RETRIED_FOR_CLIENTS)
     execution.job = lifecycle.fail(grab, str(error.code), error.message, retry=retry, spans=execution.spans)

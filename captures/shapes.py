@@ -15,6 +15,8 @@ from oven_site.live import progress
 from oven_site.live.events import epoch_ms
 
 RECENT = 20
+SHOWN = 100  # waiting ones
+BY_STAFF = "frozen by staff"
 IDLE_PROGRESS: dict[str, Any] = {
     "piece": None,
     "format": None,
@@ -123,10 +125,11 @@ def queue_records(waiting: list[Grab], count: int) -> list[dict[str, Any]]:
 
 
 def grab_status() -> dict[str, Any]:
-    """The whole of /grab-status."""
+    """Return the whole of /grab-status. Of a long queue the first rows are shown; `queueDepth` counts all."""
     kind = registry.get("grab")
-    running, waiting = board.running(kind), board.waiting(kind)
+    running, waiting = board.running(kind), board.waiting(kind, SHOWN)
     shown = {grab.pk for grab in [*running, *waiting]}  # one that ends in this very moment is in one place only
+    depth = len(waiting) if len(waiting) < SHOWN else board.waiting_count(kind)
     recent = board.recent(kind, RECENT)
     live = progress.read("grab", [grab.public_id for grab in running])
     by_id = {g.public_id: progress_record(g, live[g.public_id]) for g in running if g.public_id in live}
@@ -138,7 +141,7 @@ def grab_status() -> dict[str, Any]:
         "queue": queue_records(waiting, count),
         "progress": next(iter(by_id.values()), IDLE_PROGRESS),
         "grabProgress": by_id,
-        "concurrency": {"active": len(running), "max": count, "queueDepth": len(waiting)},
+        "concurrency": {"active": len(running), "max": count, "queueDepth": depth},
     }
 
 
@@ -155,7 +158,7 @@ def frozen_record(entry: FrozenPiece) -> dict[str, Any]:
         "attempts": entry.attempts,
         "firstDetected": epoch_ms(entry.first_detected),
         "lastAttempt": epoch_ms(entry.last_attempt),
-        "error": entry.error,
+        "error": BY_STAFF if entry.reason == FrozenPiece.STAFF else entry.error,  # what staff write is for staff
     }
     if entry.preview:
         record["previewUrl"] = entry.preview_url

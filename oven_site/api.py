@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -29,6 +29,7 @@ from oven_site.access.throttles import Throttled
 from oven_site.contract import BadRequest, error, too_large, too_many
 from oven_site.health.api import router as health_router
 from oven_site.jobs import registry
+from oven_site.jobs.admission import NotAdmitted
 from oven_site.live import snapshot
 from oven_site.live.events import job_view
 
@@ -72,10 +73,11 @@ async def health(request: HttpRequest) -> dict[str, str]:
 
 
 @api.get("/status", tags=["service"], summary="Bakes and grabs: waiting, running, recent")
-async def status(request: HttpRequest) -> JsonResponse:
+async def status(request: HttpRequest) -> HttpResponse:
     caller = await caller_of(request)
     private = caller.watches or Scope.BAKE in caller.scopes
-    return JsonResponse(await sync_to_async(snapshot.state)(private))
+    body = await sync_to_async(snapshot.shared_json)(f"status {private}", lambda: snapshot.state(private))
+    return HttpResponse(body, content_type="application/json")
 
 
 @api.get("/status/{job_id}", tags=["service"], summary="One job of any kind")
@@ -110,6 +112,13 @@ def unsigned(request: HttpRequest, exc: Unsigned) -> JsonResponse:
 @api.exception_handler(Throttled)
 def throttled(request: HttpRequest, exc: Throttled) -> JsonResponse:
     return too_many(exc.message, exc.retry_after_s)
+
+
+@api.exception_handler(NotAdmitted)
+def not_admitted(request: HttpRequest, exc: NotAdmitted) -> JsonResponse:
+    response = error(exc.status, exc.message, **exc.facts)
+    response.headers["Retry-After"] = str(exc.retry_after_s)
+    return response
 
 
 @api.exception_handler(ValidationError)

@@ -131,7 +131,7 @@ else:
 
 # --- Queue and live events ------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default=f"unix://{OVEN_DATA / 'run' / 'valkey.sock'}?db=0")
-LANES = ("keep", "now", "batch")
+LANES = ("keep", "now", "heavy", "batch")
 POOLS = ("capture", "bake", "deliver", "bundle")
 LIGHT_QUEUE = "light"
 RQ_QUEUES = {
@@ -233,14 +233,25 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 # --- Throttles ------------------------------------------------------------------------------------------------------
 # Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
 OVEN_TRUSTED_PROXIES = env.list("OVEN_TRUSTED_PROXIES", default=[])
-OVEN_THROTTLE_CAPTURES = rate(env.str("OVEN_THROTTLE_CAPTURES", default="600/10m"))
-OVEN_THROTTLE_BUNDLES = rate(env.str("OVEN_THROTTLE_BUNDLES", default="120/10m"))
+OVEN_THROTTLE_CAPTURES = rate(env.str("OVEN_THROTTLE_CAPTURES", default="600/10m burst 60"))
+OVEN_THROTTLE_COST = rate(env.str("OVEN_THROTTLE_COST", default="6000/10m burst 1200"))  # megapixels of frames
+OVEN_THROTTLE_BUNDLES = rate(env.str("OVEN_THROTTLE_BUNDLES", default="120/10m burst 20"))
 OVEN_THROTTLE_WRITES = rate(env.str("OVEN_THROTTLE_WRITES", default="600/m"))
 OVEN_THROTTLE_TOKEN_CAPTURES = rate(env.str("OVEN_THROTTLE_TOKEN_CAPTURES", default="6000/10m"))
+OVEN_THROTTLE_TOKEN_COST = rate(env.str("OVEN_THROTTLE_TOKEN_COST", default="off"))
 OVEN_THROTTLE_TOKEN_BUNDLES = rate(env.str("OVEN_THROTTLE_TOKEN_BUNDLES", default="1200/10m"))
 OVEN_THROTTLE_TOKEN_WRITES = rate(env.str("OVEN_THROTTLE_TOKEN_WRITES", default="1200/m"))
 OVEN_THROTTLE_SIGN_INS = rate(env.str("OVEN_THROTTLE_SIGN_INS", default="10/10m"))  # of one client
 OVEN_THROTTLE_SIGN_IN_NAMES = rate(env.str("OVEN_THROTTLE_SIGN_IN_NAMES", default="50/h"))  # of one account
+
+# --- Anonymous clients ----------------------------------------------------------------------------------------------
+OVEN_CLIENT_JOBS = env.int("OVEN_CLIENT_JOBS", default=20)  # of one kind, waiting or running
+OVEN_CLIENT_MB = env.int("OVEN_CLIENT_MB", default=1000)  # of files that one client's captures keep
+OVEN_CLIENT_SOCKETS = env.int("OVEN_CLIENT_SOCKETS", default=20)  # of one web process
+OVEN_QUEUE_RESERVED = env.int("OVEN_QUEUE_RESERVED", default=100)  # of OVEN_QUEUE_CEILING, for everybody else
+OVEN_HEAVY_MEGAPIXELS = env.float("OVEN_HEAVY_MEGAPIXELS", default=30.0)  # frames x pixels, from which on it is heavy
+OVEN_FAILURE_CACHE_S = env.float("OVEN_FAILURE_CACHE_S", default=60.0)  # doubles with every failure, up to:
+OVEN_FAILURE_CACHE_MAX_S = env.float("OVEN_FAILURE_CACHE_MAX_S", default=600.0)
 
 # --- Signed addresses -----------------------------------------------------------------------------------------------
 OVEN_URL_KEYS = keys(env.list("OVEN_URL_KEYS", default=[]))  # the first one signs; none: nothing needs a signature

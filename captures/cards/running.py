@@ -18,6 +18,7 @@ from captures.cards.models import Card
 from captures.cards.planning import choices, wish_of
 from captures.engine.cards.compose import Unreadable, compose, frames_of, shot_of
 from captures.engine.cards.spec import SIZE, Layout, Piece, Shot, Shown
+from captures.frozen import Frozen
 from captures.jobs import QueueFull
 from captures.jobs import ask as ask_capture
 from captures.models import Grab
@@ -101,14 +102,19 @@ def _take(
     try:
         for piece in pieces:
             wish = wish_of(piece, shot)
-            asked.append(ask_capture(wish, skip_cache=recapture, source=source, lane=Lane.BATCH))
-        _await(execution, [one.grab for one in asked], deadline)
+            try:
+                found = ask_capture(wish, skip_cache=recapture, source=source, lane=Lane.BATCH)
+            except Frozen as frozen:
+                execution.note(frozen.message)
+                continue
+            asked.append((piece, found))
+        _await(execution, [one.grab for _, one in asked], deadline)
     except (Cancelled, QueueFull):
-        _cancel_waiting([one.grab for one in asked if not (one.cached or one.joined)])
+        _cancel_waiting([one.grab for _, one in asked if not (one.cached or one.joined)])
         raise
-    rows = Grab.objects.select_related("artifact").in_bulk([one.grab.pk for one in asked])
+    rows = Grab.objects.select_related("artifact").in_bulk([one.grab.pk for _, one in asked])
     taken = []
-    for piece, one in zip(pieces, asked, strict=True):
+    for piece, one in asked:
         grab = rows.get(one.grab.pk)
         if grab is not None and grab.state == State.COMPLETE and grab.artifact:
             taken.append((piece, grab))

@@ -11,13 +11,16 @@ from ninja import Router
 
 from captures import answers
 from captures.flights import Flights
+from captures.frozen import Frozen
+from captures.frozen import answer as frozen_answer
 from captures.icons.wishes import ICONS, PREVIEWS, Family, split, wish_of
-from captures.jobs import Asked, QueueFull, ask
+from captures.jobs import Asked, ask
 from captures.models import Grab
 from captures.requests import GrabRequest
 from captures.schemas import ICON_PARAMETERS, PICTURE_RESPONSES
 from oven_site.access.throttles import payer
 from oven_site.contract import not_found, raw_segments
+from oven_site.jobs.waiters import waiting_for
 
 router = Router(tags=["icons and previews"])
 _asking: Flights[Asked] = Flights()
@@ -46,9 +49,10 @@ async def _picture(request: HttpRequest, size: str, name: str, families: Mapping
     wish = wish_of(family, size, piece, request.GET.dict())
     try:
         asked = await shared_ask(wish, source=str(family.purpose))
-    except QueueFull:
-        return answers.queue_full()
-    return await _answer(request, asked, family)
+    except Frozen as frozen:
+        return await frozen_answer(frozen)
+    async with waiting_for(asked.grab):
+        return await _answer(request, asked, family)
 
 
 async def _answer(request: HttpRequest, asked: Asked, family: Family) -> HttpResponseBase:

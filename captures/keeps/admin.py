@@ -15,7 +15,7 @@ from captures.keeps import jobs
 from captures.keeps.models import Keep, Pin
 from oven_site.dashboard.admin import EXPORTS, HistoryAdmin, ago, dialog, model_link, picture, size
 from oven_site.jobs.admin import JobAdmin, Refused
-from oven_site.jobs.lifecycle import QueueFull
+from oven_site.jobs.admission import QueueFull
 
 TIMES = ("created_at", "pinned_at", "checked_at")
 BACKEND_CHIPS = {"local": "default", "pinata": "primary", "kubo": "info"}

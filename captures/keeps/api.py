@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from ninja import Router
 
+from captures.frozen import Frozen
 from captures.keeps import carrying, jobs, shapes
 from captures.keeps.models import Keep, Pin
 from captures.keeps.schemas import FILE, PIN, REDIRECT
@@ -20,12 +21,11 @@ from oven_site.artifacts.ipfs.cid import BadCid, parse
 from oven_site.artifacts.stores import stream
 from oven_site.artifacts.views import byte_range
 from oven_site.contract import BadRequest, error, json_body
-from oven_site.jobs.lifecycle import QueueFull
+from oven_site.jobs.admission import NotAdmitted
 from oven_site.jobs.states import State
 from oven_site.jobs.waiting import wait_ended
 
 router = Router(tags=["keeps"])
-RETRY_AFTER_S = 30
 HINT = "POST /grab-ipfs pins a picture of a piece."
 FOR_EVER = "public, max-age=31536000, immutable"
 INERT = "default-src 'none'; sandbox"
@@ -55,9 +55,11 @@ async def grab_ipfs(request: HttpRequest) -> JsonResponse:
             user=caller.user,
             own_keys=keys is not None,
         )
-    except QueueFull:
-        response = error(503, f"The queue is full ({settings.OVEN_QUEUE_CEILING} waiting).", success=False)
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    except Frozen as frozen:
+        return error(500, frozen.message, success=False, code="frozen")
+    except NotAdmitted as refused:
+        response = error(refused.status, refused.message, success=False)
+        response.headers["Retry-After"] = str(refused.retry_after_s)
         return response
     if keys:
         carrying.carry(asked.pin, keys, jobs.KEYS_HELD.total_seconds())

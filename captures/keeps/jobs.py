@@ -21,7 +21,7 @@ from oven_site.artifacts.models import Artifact
 from oven_site.contract import BadRequest
 from oven_site.jobs import lifecycle
 from oven_site.jobs.models import Job
-from oven_site.jobs.states import ACTIVE, WAITING, Lane, State
+from oven_site.jobs.states import ACTIVE, Lane, State
 
 HELD = timedelta(days=1)  # a pin whose capture does not end is looked at by then
 KEYS_HELD = timedelta(minutes=10)  # the same for one whose keys only the asking process has
@@ -155,8 +155,6 @@ def _check_backend(name: str) -> None:
 
 def _submit(pin: Pin, grab: Grab | None) -> Pin:
     """The pin, or the active one of the same file. It waits for its capture where that has not ended."""
-    if Pin.objects.filter(state__in=WAITING).count() >= settings.OVEN_QUEUE_CEILING:
-        raise lifecycle.QueueFull
     pin.public_id = new_id(pin.piece)
     pin.max_attempts = 1 if pin.own_keys else len(settings.OVEN_PIN_DELAYS_S) + 1
     alone = pin.public_id if pin.own_keys else ""  # nobody's keys pin for others
@@ -164,7 +162,7 @@ def _submit(pin: Pin, grab: Grab | None) -> Pin:
     with transaction.atomic():
         pin.due_at = _due(pin, grab)
         try:
-            return lifecycle.submit(pin)
+            return lifecycle.submit(pin, limited=True)
         except IntegrityError:
             active = Pin.objects.filter(pin_key=pin.pin_key, state__in=ACTIVE).first()
             if active is None:

@@ -10,8 +10,10 @@ from django.utils.http import content_disposition_header
 from ninja import Router
 
 from captures import answers
+from captures.frozen import Frozen
+from captures.frozen import answer as frozen_answer
 from captures.icons.api import cached, shared_ask, shared_wait
-from captures.jobs import Asked, QueueFull, ask
+from captures.jobs import Asked, ask
 from captures.models import ScreenshotPreset
 from captures.requests import check_piece, flag
 from captures.schemas import PICTURE_RESPONSES, SHOT_PARAMETERS
@@ -19,8 +21,9 @@ from captures.shots import wishes
 from captures.shots.archive import Archive, Shot
 from oven_site.access.callers import ANONYMOUS, caller_of
 from oven_site.access.models import Scope
-from oven_site.contract import not_found, raw_segments
+from oven_site.contract import error, not_found, raw_segments
 from oven_site.jobs.states import Lane
+from oven_site.jobs.waiters import waiting_for
 
 router = Router(tags=["store screenshots"])
 HIT_MAX_AGE = 604_800
@@ -38,8 +41,8 @@ async def download(request: HttpRequest, piece: str) -> HttpResponseBase:
     piece = check_piece(piece)
     try:
         shots = await sync_to_async(_ask_all)(piece)
-    except QueueFull:
-        return answers.queue_full()
+    except Frozen as frozen:
+        return error(409, frozen.message, code="frozen")
     name = f"{wishes.file_name(piece)}-app-screenshots.zip"
     headers = {"Content-Disposition": content_disposition_header(True, name) or "", "Cache-Control": "no-store"}
     headers["X-Accel-Buffering"] = "no"
@@ -75,12 +78,13 @@ async def screenshot(request: HttpRequest, preset: str, piece: str) -> HttpRespo
             asked = await sync_to_async(ask)(wish, skip_cache=True, source=SOURCE, user=caller.user)
         else:
             asked = await shared_ask(wish, source=SOURCE)
-    except QueueFull:
-        return answers.queue_full()
+    except Frozen as frozen:
+        return await frozen_answer(frozen)
     if flag(request.GET, "nowait"):
         return _ticket(asked)
     headers = {**(FORCED if forced else FRESH), **_facts(found), **_attachment(request, found, name)}
-    return await _answer(request, asked, headers)
+    async with waiting_for(asked.grab):
+        return await _answer(request, asked, headers)
 
 
 async def _answer(request: HttpRequest, asked: Asked, headers: dict[str, str]) -> HttpResponseBase:

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponseBase
 from oven_site.access import idempotency, signins, throttles
 from oven_site.access.callers import ANONYMOUS, Caller, Refused, by_token
 from oven_site.access.clients import client_of
+from oven_site.access.sessions import SessionStore
 from oven_site.access.throttles import Rule, Throttled
 from oven_site.contract import is_page, too_many
 
@@ -58,7 +59,9 @@ class AccessMiddleware:
         except Throttled as throttled:
             return too_many(throttled.message, throttled.retry_after_s)
         if request.method == "POST" and idempotency.HEADER in request.headers:
-            return await idempotency.answer(request, _owner(request, caller), self.get_response)
+            owner = await _owner(request, caller)
+            if owner:
+                return await idempotency.answer(request, owner, self.get_response)
         return await self.get_response(request)
 
 
@@ -70,15 +73,19 @@ async def _known(request: HttpRequest) -> Caller:
         return ANONYMOUS
 
 
-def _owner(request: HttpRequest, caller: Caller) -> str:
-    """Whose an Idempotency-Key is."""
+async def _owner(request: HttpRequest, caller: Caller) -> str:
+    """Return whose an Idempotency-Key is; empty for anonymous callers, whose answers are not kept.
+
+    What those may write changes nothing when it is sent twice, and each key would be a row for a day.
+    """
     if caller.token_id:
         return caller.payer
-    if session := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
+    session = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if session and await SessionStore().aexists(session):
         return f"session:{_digest(session)}"
     if request.path_info == SECRET_IN_BODY:
         return f"secret:{_secret(request)}"
-    return client_of(request)
+    return ""
 
 
 def _secret(request: HttpRequest) -> str:

@@ -1,4 +1,4 @@
-"""How often something may be done, as settings say it: `600/10m` is 600 times within ten minutes."""
+"""How often something may be done, as settings say it: `600/10m burst 60`."""
 
 from __future__ import annotations
 
@@ -6,34 +6,47 @@ import re
 from typing import NamedTuple
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_WRITTEN = re.compile(r"(\d{1,9})/(\d{0,6})([smhd])")
+_WRITTEN = re.compile(r"(\d{1,9})/(\d{0,6})([smhd])(?: +burst +(\d{1,9}))?", re.ASCII)
 
 
 class Rate(NamedTuple):
-    """`times` in `seconds`; all of them may come at once, then they come back evenly. 0 times: without a limit."""
+    """`times` in `seconds`, coming back evenly. 0 times: without a limit."""
 
     times: int
     seconds: float
+    burst: int = 0  # at most so many at once; 0: all of them
 
     @property
     def interval_ms(self) -> float:
-        """Until one more is allowed, once all are used up."""
+        """Return the time until one more is allowed, once the burst is used up."""
         return self.seconds * 1000 / self.times
+
+    @property
+    def most(self) -> int:
+        """Return how many may come at once."""
+        return self.burst or self.times
 
 
 UNLIMITED = Rate(0, 0.0)
 
 
 def rate(text: str) -> Rate:
-    """`30/m`, `600/10m`, or `off`. Raises ValueError."""
+    """Parse `30/m`, `600/10m`, `600/10m burst 60` or `off`. Without a burst, all of them may come at once.
+
+    Raises ValueError.
+    """
     if text.strip().lower() in ("", "off", "0"):
         return UNLIMITED
     found = _WRITTEN.fullmatch(text.strip().lower())
     times = int(found[1]) if found else 0
     seconds = int(found[2] or 1) * _UNITS[found[3]] if found else 0
-    if not times or not seconds:
-        raise ValueError(f"{text!r} is no rate: write 600/10m for 600 times in ten minutes (s, m, h, d), or off.")
-    return Rate(times, float(seconds))
+    burst = int(found[4] or 0) if found else 0
+    if not times or not seconds or burst > times:
+        raise ValueError(
+            f"{text!r} is no rate: write 600/10m for 600 times in ten minutes (s, m, h, d), 600/10m burst 60 where "
+            "at most 60 of them may come at once, or off."
+        )
+    return Rate(times, float(seconds), burst)
 
 
 def seconds(text: str) -> float:

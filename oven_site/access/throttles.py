@@ -8,6 +8,7 @@ everybody in: the queue that the work would wait in is gone with it.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
 import math
 import time
@@ -24,17 +25,19 @@ from oven_site.health import carrier
 
 log = logging.getLogger(__name__)
 KEY = "oven:throttle:"
+CLIENT_CHARS = 20
 SAID_EVERY_S = 30.0
 # The generic cell rate algorithm: of each payer one number is kept, the moment (ms) at which all is as at first.
-# Either every key is charged, or none. Answers with the ms to wait; 0 for "go on".
+# Either every key is charged, or none: by how much, at what interval, and how much may come at once.
+# Answers with the ms to wait; 0 for "go on".
 _SCRIPT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local wait, later = 0, {}
 for i, key in ipairs(KEYS) do
-  local interval, times = tonumber(ARGV[i * 2]), tonumber(ARGV[i * 2 + 1])
-  local due = math.max(tonumber(redis.call('GET', key) or now), now) + interval
-  wait = math.max(wait, due - now - interval * times)
+  local amount, interval, burst = tonumber(ARGV[i * 3 - 1]), tonumber(ARGV[i * 3]), tonumber(ARGV[i * 3 + 1])
+  local due = math.max(tonumber(redis.call('GET', key) or now), now) + interval * amount
+  wait = math.max(wait, due - now - interval * burst)
   later[i] = due
 end
 if wait >= 1 then return math.ceil(wait) end
@@ -53,6 +56,7 @@ class Rule(StrEnum):
     """What is counted; the value is the name of its setting after OVEN_THROTTLE_."""
 
     CAPTURES = "CAPTURES"  # that no cache could answer
+    COST = "COST"  # of these, in megapixels of all their frames
     BUNDLES = "BUNDLES"  # the same
     WRITES = "WRITES"  # requests that are no GET
     SIGN_INS = "SIGN_INS"  # that failed
@@ -65,6 +69,7 @@ class Rule(StrEnum):
 
 _WHAT = {
     Rule.CAPTURES: "new captures",
+    Rule.COST: "megapixels of new captures",
     Rule.BUNDLES: "new bundles",
     Rule.WRITES: "writes",
     Rule.SIGN_INS: "failed attempts to sign in",
@@ -98,6 +103,14 @@ def payer() -> str:
     return _payer.get()
 
 
+def anonymous_client() -> str:
+    """Return a digest that names the anonymous client of the request; empty for tokens, staff and workers."""
+    name = payer()
+    if not name.startswith("client:"):
+        return ""
+    return hmac.new(settings.SECRET_KEY.encode(), name.encode(), hashlib.sha256).hexdigest()[:CLIENT_CHARS]
+
+
 @contextmanager
 def paid_by(name: str) -> Iterator[None]:
     before = pays(name)
@@ -117,23 +130,32 @@ def rate_of(rule: Rule, name: str) -> Rate:
     return found
 
 
-def charge(rule: Rule) -> None:
-    """Once more, for whoever pays. Raises Throttled."""
+def charge(rule: Rule, amount: float = 1, **more: float) -> None:
+    """Charge whoever pays for the request. `more`: amounts by the names of further rules. Raises Throttled.
+
+    An amount above a rule's burst counts as the burst: it could never be paid otherwise.
+    """
     if name := payer():
-        check({rule: name}, rate=rate_of(rule, name))
+        amounts = {rule: amount, **{Rule(other): value for other, value in more.items()}}
+        _check({each: (name, rate_of(each, name)) for each in amounts}, amounts)
 
 
-def check(names: dict[Rule, str], *, count: bool = True, rate: Rate | None = None) -> None:
-    """Of several rules at once; without `count` it is only looked. Raises Throttled for the first one."""
-    asked = {rule: (name, rate or rate_of(rule, "client:")) for rule, name in names.items()}
-    limited = {rule: (name, found) for rule, (name, found) in asked.items() if found.times}
-    if limited and (wait_ms := _ask(limited, count)):
+def check(names: dict[Rule, str], *, count: bool = True) -> None:
+    """Charge or (without `count`) look at several rules at once. Raises Throttled for the first one."""
+    _check({rule: (name, rate_of(rule, "client:")) for rule, name in names.items()}, dict.fromkeys(names, 1), count)
+
+
+def _check(asked: dict[Rule, tuple[str, Rate]], amounts: dict[Rule, float], count: bool = True) -> None:
+    limited = {rule: (name, rate) for rule, (name, rate) in asked.items() if rate.times}
+    if limited and (wait_ms := _ask(limited, amounts, count)):
         raise Throttled(next(iter(limited)), wait_ms)
 
 
-def _ask(limited: dict[Rule, tuple[str, Rate]], count: bool) -> int:
+def _ask(limited: dict[Rule, tuple[str, Rate]], amounts: dict[Rule, float], count: bool) -> int:
     keys = [f"{KEY}{rule}:{_short(name)}" for rule, (name, _) in limited.items()]
-    numbers = [number for _, rate in limited.values() for number in (rate.interval_ms, rate.times)]
+    numbers: list[float] = []
+    for rule, (_, rate) in limited.items():
+        numbers += [min(amounts[rule], rate.most), rate.interval_ms, rate.most]
     try:
         script = carrier.client().register_script(_SCRIPT)
         return int(script(keys=keys, args=[int(count), *numbers]))

@@ -15,14 +15,15 @@ from bakes import jobs as bakes
 from bakes import requests as bake_requests
 from bundles import jobs as bundles
 from bundles import requests as bundle_requests
-from captures import jobs, requests
+from captures import frozen, jobs, requests
+from captures.frozen import Frozen
 from captures.keeps import jobs as keeps
 from captures.models import FrozenPiece, Grab
 from oven_site.contract import BadRequest, error
 from oven_site.dashboard import page
 from oven_site.dashboard.admin import audit
 from oven_site.dashboard.views import bad_request, frozen_view, refuse
-from oven_site.jobs import bulk, lifecycle, registry
+from oven_site.jobs import admission, bulk, lifecycle, registry
 from oven_site.jobs.finding import Filter
 from oven_site.jobs.models import BulkAction, Job
 from oven_site.jobs.registry import Kind
@@ -53,8 +54,10 @@ def staff(view: View) -> View:
             return bad_request(bad)
         except lifecycle.StateMismatch:
             return error(409, "It has ended, or started, in the meantime.")
-        except lifecycle.QueueFull:
-            return error(503, f"The queue is full ({settings.OVEN_QUEUE_CEILING} waiting).")
+        except admission.NotAdmitted as refused:
+            return error(refused.status, refused.message)
+        except Frozen as refused:
+            return error(409, f"{refused.message} Capture it without the cache, or unfreeze it.")
 
     return guarded
 
@@ -202,7 +205,7 @@ _ACTS: dict[str, tuple[str, Callable[[Job, HttpRequest], Answer], str]] = {
 def freeze(request: HttpRequest) -> JsonResponse:
     need(request, "captures.add_frozenpiece")
     piece = requests.check_piece(request.POST.get("piece"))
-    entry = jobs.freeze(piece, request.POST.get("reason", "").strip()[:200], request.user)
+    entry = frozen.freeze(piece, request.POST.get("reason", "").strip()[:200], request.user)
     audit(request, [entry], "frozen on the live page")
     return JsonResponse({"frozen": frozen_view(entry)})
 
@@ -215,7 +218,7 @@ def unfreeze(request: HttpRequest) -> JsonResponse:
     if entry is None:
         return error(404, "This piece is not on the list.", field="piece")
     audit(request, [entry], "unfrozen on the live page")
-    jobs.unfreeze(entry.piece)
+    frozen.unfreeze(entry.piece)
     return JsonResponse({"piece": entry.piece})
 
 

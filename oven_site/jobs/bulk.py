@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from oven_site.contract import BadRequest
-from oven_site.jobs import lifecycle, registry
+from oven_site.jobs import admission, lifecycle, registry
 from oven_site.jobs.execution import Execution
 from oven_site.jobs.finding import Filter
 from oven_site.jobs.inserting import insert_many
@@ -196,7 +196,7 @@ def _carry_out(action: BulkAction, name: str, key: Any) -> bool:
         return False
     try:
         return _CARRY_OUT[BulkVerb(action.action)](action, kind, row)
-    except (lifecycle.StateMismatch, lifecycle.QueueFull, BadRequest):
+    except (lifecycle.StateMismatch, admission.QueueFull, BadRequest):
         return False
 
 

@@ -8,6 +8,7 @@ submit                         (a waiting row is cancelled at once)
 
 from __future__ import annotations
 
+import contextlib
 import random
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,42 +20,37 @@ from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
 from oven_site.health import counters
-from oven_site.jobs import queue, registry
+from oven_site.jobs import admission, queue, registry, turns
 from oven_site.jobs.models import Attempt, Job
-from oven_site.jobs.states import ENDED, WAITING, Lane, State
+from oven_site.jobs.states import ACTIVE, ENDED, WAITING, Lane, State
 from oven_site.live import events
 
 J = TypeVar("J", bound=Job)
 LOST = "worker_lost"
-
-
-class QueueFull(Exception):
-    """More waiting work than the ceiling allows."""
-
-
-def check_ceiling(model: type[Job]) -> None:
-    """Raises QueueFull. What staff have asked for in bulk does not count: it waits behind whoever asks now."""
-    if model._default_manager.filter(state__in=WAITING, bulk=None).count() >= settings.OVEN_QUEUE_CEILING:
-        raise QueueFull
+CANCELLED_AT_ONCE = 200
 
 
 class StateMismatch(Exception):
     """The row is not (any more) in the state that the change expects."""
 
 
-def submit(job: J) -> J:
-    """Saves a new job and enqueues it once the transaction commits.
+def submit(job: J, *, limited: bool = False) -> J:
+    """Save a new job and enqueue it once the transaction commits.
 
-    Raises IntegrityError when the same work is already active.
+    `limited`: only within the ceiling of the queue, and the limits of the anonymous client that asks for it.
+    Raises IntegrityError when the same work is already active, and QueueFull or ClientLimit.
     """
     with transaction.atomic():
+        if limited:
+            admission.admit(job)
         job.save(force_insert=True)
         transaction.on_commit(partial(_announce_queued, job))
     return job
 
 
 def _announce_queued(job: Job) -> None:
-    queue.enqueue(job)
+    if turns.has_turn(job):
+        queue.enqueue(job)
     events.publish_job("job.queued", job)
 
 
@@ -129,6 +125,7 @@ def fail(
     _end_attempt(job, State.FAILED, code, message, spans)
     counters.count("oven_job_retries", job.kind, code)
     events.publish_job("job.queued", job)
+    turns.enqueue_next(job)
     return job
 
 
@@ -141,16 +138,41 @@ def release(job: J, reason: str) -> J:
     return job
 
 
-def cancel(job: J) -> J:
-    """Ends a waiting row at once; asks a running one's worker to stop. Raises StateMismatch when it has ended."""
+def cancel(job: J, reason: str = "") -> J:
+    """End a waiting row at once; ask a running one's worker to stop. Raises StateMismatch when it has ended.
+
+    `reason` stays with the row as its detail.
+    """
     try:
-        return _end(job, State.CANCELLED, WAITING, {"stage": "", "detail": ""})
+        return _end(job, State.CANCELLED, WAITING, {"stage": "", "detail": reason})
     except StateMismatch:
         job.refresh_from_db()  # it may have been claimed since it was read
-        _change(job, (State.RUNNING,), state=State.CANCELLING, detail="Cancelling")
+        _change(job, (State.RUNNING,), state=State.CANCELLING, detail=reason or "Cancelling")
     queue.flag_cancel(job)
     events.publish_job("job.progress", job)
     return job
+
+
+def cancel_waiting(rows: QuerySet[Any]) -> int:
+    """Cancel all of these that wait, many in one transaction. Return how many."""
+    cancelled = 0
+    while True:
+        with transaction.atomic():
+            batch = list(rows.filter(state__in=WAITING).select_for_update().order_by("pk")[:CANCELLED_AT_ONCE])
+            fields = {"state": State.CANCELLED, "ended_at": timezone.now(), "due_at": None, "stage": "", "detail": ""}
+            rows.model._default_manager.filter(pk__in=[job.pk for job in batch]).update(**fields)
+            for job in batch:
+                for name, value in fields.items():
+                    setattr(job, name, value)
+                if job.attempt:
+                    _end_attempt(job, State.CANCELLED, job.error_code, job.error_message, job.spans)
+                job.on_end()
+        for job in batch:
+            counters.job_ended(job)
+            events.publish_job("job.ended", job)
+        cancelled += len(batch)
+        if len(batch) < CANCELLED_AT_ONCE:
+            return cancelled
 
 
 def move(job: J, lane: Lane) -> J:
@@ -172,8 +194,17 @@ def to_front(job: J) -> J:
     return job
 
 
-def hasten(job: J) -> J:
-    """Somebody waits for a row that a bulk action holds back: it is theirs now, and due. Others stay as they are."""
+def hasten(job: J, client: str = "") -> J:
+    """Let somebody else wait for an active row too: `client`, or (empty) a token or a member of staff.
+
+    One that a bulk action holds back is due. One that an anonymous client asked for, and now somebody who is known,
+    is not that client's any more.
+    """
+    if job.client and not client and _rows(job, *ACTIVE).update(client="") == 1:
+        job.refresh_from_db()
+        if job.state in WAITING:
+            with contextlib.suppress(StateMismatch):
+                move(job, Lane.NOW if job.lane == Lane.HEAVY else Lane(job.lane))
     rows = _rows(job, State.QUEUED).filter(bulk__isnull=False, due_at__gt=timezone.now())
     if rows.update(bulk=None, due_at=None, lane=Lane.NOW) == 1:
         job.refresh_from_db()
@@ -212,6 +243,7 @@ def _end(job: J, state: State, expected: tuple[State, ...], fields: dict[str, An
         job.on_end()
     counters.job_ended(job)
     events.publish_job("job.ended", job)
+    turns.enqueue_next(job)
     return job
 
 

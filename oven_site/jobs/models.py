@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from oven_site.access.throttles import CLIENT_CHARS
 from oven_site.jobs.states import ACTIVE, BulkVerb, Lane, State
 
 DEMO = "demo"  # the source of what `manage.py demo` asks for, and of what follows from that
@@ -45,6 +46,12 @@ class Job(models.Model):
     lane = models.CharField(max_length=8, choices=Lane.choices, default=Lane.NOW)
     rank = models.IntegerField(default=0, help_text="Within its lane: lower goes first, then the older.")
     source = models.CharField(max_length=40, default="manual", help_text="Who or what asked for it.")
+    client = models.CharField(
+        max_length=CLIENT_CHARS,
+        blank=True,
+        editable=False,
+        help_text="A digest of the anonymous client that asked for it; empty for everybody else.",
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

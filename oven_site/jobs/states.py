@@ -55,11 +55,12 @@ class Lane(models.TextChoices):
 
     KEEP = "keep", "Keep"  # mints
     NOW = "now", "Now"  # someone waits for the answer
+    HEAVY = "heavy", "Heavy"  # expensive work of anonymous callers: where there are several workers, one runs none
     BATCH = "batch", "Batch"
 
     @property
     def color(self) -> str:
-        return {Lane.KEEP: "warning", Lane.NOW: "primary", Lane.BATCH: "default"}[self]
+        return {Lane.KEEP: "warning", Lane.NOW: "primary", Lane.HEAVY: "info", Lane.BATCH: "default"}[self]
 
     @property
     def above(self) -> Lane:

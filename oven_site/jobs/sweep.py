@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from oven_site.jobs import lifecycle, queue, registry
+from oven_site.jobs import lifecycle, queue, registry, turns
 from oven_site.jobs.registry import Kind
 from oven_site.jobs.states import ACTIVE, RUNNING, WAITING, Lane, State
 from oven_site.jobs.worker import is_dead
@@ -74,7 +74,8 @@ def enqueue_missing(kind: Kind) -> int:
     young = Q(created_at__range=(now - timedelta(seconds=SETTLE_S), now))
     due = Q(due_at=None) & ~young | Q(due_at__lte=now)
     rows = kind.model._default_manager.filter(due, state__in=WAITING).order_by("rank", "id")
-    waiting = list(rows.values_list("pk", "attempt"))  # ten thousand of them must not cost a second every two
+    # Ten thousand of them must not cost a second every two.
+    waiting = turns.with_turn(kind, rows.values_list("pk", "attempt", "client", "lane"))
     if not waiting:  # most of the time: the queue need not be asked
         return 0
     try:

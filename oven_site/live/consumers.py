@@ -7,7 +7,7 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from oven_site.live import events, rights
+from oven_site.live import rights
 from oven_site.live.audience import Audience, Watcher
 from oven_site.live.hub import Hub
 
@@ -57,7 +57,6 @@ class ContractConsumer(_Reader):
     async def connect(self) -> None:
         hub = Hub.current()
         await self.watch(hub, hub.contract)
-        events.log("info", "A reader connected")
 
 
 class LiveConsumer(_Reader):

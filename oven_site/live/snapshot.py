@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 import time
@@ -112,6 +113,11 @@ def shared(key: str, make: Callable[[], T]) -> T:
         if slot.error is not None:
             raise slot.error
         return cast(T, slot.value)
+
+
+def shared_json(key: str, make: Callable[[], object]) -> str:
+    """Return what `make` answers as JSON; made and written once for all who ask at the same time."""
+    return shared(key, lambda: json.dumps(make(), default=str))
 
 
 def _fill(slot: _Slot, make: Callable[[], Any]) -> None:

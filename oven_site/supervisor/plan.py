@@ -121,13 +121,19 @@ def services(options: Options) -> list[Child]:
     children = {
         "web": [_web(options)],
         "pieces": [Child("pieces", python("pieces/serve.py", "--port", str(options.pieces_port)), cwd=ROOT)],
-        "capture": [manage(f"capture-{number}", "capture_worker") for number in range(1, options.workers + 1)],
+        "capture": [_capture(number, options.workers) for number in range(1, options.workers + 1)],
         "bake": [manage(f"bake-{number}", "bake_worker") for number in range(1, options.bakes + 1)],
         "bundle": [manage("bundle", "bundle_worker")],
         "light": [manage("light", "light_worker")],
         "scheduler": [manage("scheduler", "scheduler")],
     }
     return [child for role, mine in children.items() if role in options.roles for child in mine]
+
+
+def _capture(number: int, count: int) -> Child:
+    """Where there are several workers, the first runs nothing heavy of anonymous callers: its time is for others."""
+    lanes = ["--skip-lane", "heavy"] if number == 1 < count else []
+    return manage(f"capture-{number}", "capture_worker", *lanes)
 
 
 def _web(options: Options) -> Child:

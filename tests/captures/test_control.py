@@ -53,7 +53,7 @@ def test_both_are_routes(grab: Any, people: Any) -> None:
 
 
 def test_a_piece_is_taken_off_the_list_by_its_address(people: Any, valkey: Any) -> None:
-    from captures.jobs import freeze
+    from captures.frozen import freeze
 
     freeze("@user/still", "stands still")
     headers = people.bearer(people.steering_token)

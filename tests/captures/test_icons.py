@@ -251,7 +251,7 @@ def test_a_full_queue_is_said(valkey: Any, settings: Any) -> None:
 def test_a_failed_capture_is_500(valkey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     submit = lifecycle.submit
 
-    def fail(job: Any) -> Any:
+    def fail(job: Any, **_: Any) -> Any:
         running = lifecycle.claim("grab", submit(job).pk, "test:1:1")
         assert running is not None
         return lifecycle.fail(running, "http_status", "The page answered HTTP 404.", retry=False)

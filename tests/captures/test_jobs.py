@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from captures import jobs
 from captures.engine.spec import CaptureResult, Format, Mode, Ready
-from captures.jobs import QueueFull, ask, ask_again, freeze, housekeep, list_frozen, unfreeze
+from captures.frozen import freeze, note_result, unfreeze
+from captures.jobs import QueueFull, ask, ask_again, housekeep
 from captures.models import FrozenPiece, Grab, PieceName
 from captures.shapes import frozen_list
 from oven_site.artifacts import stores
@@ -191,8 +192,8 @@ def result(reason: str, format_: Format = Format.WEBP, color: str = "") -> Captu
 
 def test_a_piece_that_stands_still_is_listed_and_counted(wish: Any, scratch: Path) -> None:
     grab = finished(ask(wish()).grab, scratch)
-    list_frozen(grab, result("frozen"))
-    list_frozen(grab, result("flat", color="#112233"))
+    note_result(grab, result("frozen"))
+    note_result(grab, result("flat", color="#112233"))
     entry = FrozenPiece.objects.get()
     assert (entry.piece, entry.attempts, entry.reason) == ("orbit", 2, "flat")
     assert "UNIFORM_COLOR:#112233" in entry.error
@@ -202,7 +203,7 @@ def test_a_piece_that_stands_still_is_listed_and_counted(wish: Any, scratch: Pat
 
 def test_a_film_is_listed_with_its_poster(wish: Any, scratch: Path) -> None:
     grab = finished(ask(wish(format="mp4")).grab, scratch, poster="oven/posters/a.webp")
-    list_frozen(grab, result("frozen", Format.MP4))
+    note_result(grab, result("frozen", Format.MP4))
     assert FrozenPiece.objects.get().preview == "oven/posters/a.webp"
 
 
@@ -239,7 +240,7 @@ def test_expired_files_are_deleted_and_their_rows_stay(wish: Any, scratch: Path)
 
 def test_the_picture_of_a_listed_piece_is_kept(wish: Any, scratch: Path) -> None:
     grab = finished(ask(wish()).grab, scratch)
-    list_frozen(grab, result("frozen"))
+    note_result(grab, result("frozen"))
     Artifact.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert housekeep()["expired"] == 0
     unfreeze("orbit")

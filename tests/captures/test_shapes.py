@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from captures import shapes
-from captures.jobs import freeze
+from captures.frozen import freeze
 from captures.models import Grab
 from oven_site.jobs import board, lifecycle, registry
 from oven_site.jobs.states import Lane, State
@@ -120,6 +120,10 @@ def test_a_frozen_record(db: None, valkey: Any) -> None:
     entry = freeze("still", "stands still")
     record = shapes.frozen_record(entry)
     assert set(record) == {"piece", "attempts", "firstDetected", "lastAttempt", "error"}
-    assert (record["piece"], record["attempts"], record["error"]) == ("still", 1, "stands still")
+    assert (record["piece"], record["attempts"], record["error"]) == (
+        "still",
+        1,
+        "frozen by staff",
+    )  # the reason is theirs
     entry.preview = "oven/grabs/still.webp"
     assert shapes.frozen_record(entry)["previewUrl"] == "/files/art/oven/grabs/still.webp"

@@ -331,7 +331,7 @@ def test_the_zip_asks_for_all_behind_those_who_wait_for_one(scratch: Path, monke
     submit = lifecycle.submit
     lanes = []
 
-    def at_once(job: Any) -> Any:
+    def at_once(job: Any, **_: Any) -> Any:
         lanes.append(job.lane)
         return finished(submit(job), scratch)
 

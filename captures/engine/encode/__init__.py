@@ -8,11 +8,11 @@ from captures.engine.encode.base import Encoder, Frame
 from captures.engine.encode.ffmpeg import Mp4Encoder
 from captures.engine.encode.gif import GifEncoder
 from captures.engine.encode.several import SeveralEncoder
-from captures.engine.encode.still import encode_poster, encode_still
+from captures.engine.encode.still import encode_one_frame, encode_poster, encode_still
 from captures.engine.encode.webp import WebpEncoder
 from captures.engine.spec import CaptureSpec, Format
 
-__all__ = ["Encoder", "Frame", "SeveralEncoder", "encode_poster", "encode_still", "encoder_for"]
+__all__ = ["Encoder", "Frame", "SeveralEncoder", "encode_one_frame", "encode_poster", "encode_still", "encoder_for"]
 
 
 def encoder_for(spec: CaptureSpec, path: Path) -> Encoder | None:

@@ -30,6 +30,35 @@ def encode_still(spec: CaptureSpec, image: Image.Image, path: Path) -> None:
         image.save(path, "PNG", compress_level=6, pnginfo=_srgb())
 
 
+def encode_one_frame(image: Image.Image, format_: Format) -> bytes:
+    """Return a file of one picture in any of the formats; an MP4 shows it for a second."""
+    if format_ is Format.MP4:
+        return _one_second(flatten(image))
+    out = io.BytesIO()
+    if format_ is Format.GIF:
+        quantize(flatten(image)).save(out, "GIF")
+    elif format_ is Format.WEBP:
+        image.save(out, "WEBP", quality=80, method=2)
+    else:
+        image.save(out, "PNG", compress_level=3, pnginfo=_srgb())
+    return out.getvalue()
+
+
+def _one_second(image: Image.Image) -> bytes:
+    import av  # some 30 MB of memory, which most processes never need
+
+    out = io.BytesIO()
+    width, height = image.width + image.width % 2, image.height + image.height % 2
+    with av.open(out, "w", format="mp4", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=1, options={"preset": "ultrafast", "tune": "stillimage"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        image = image.resize((width, height)) if image.size != (width, height) else image
+        frame = av.VideoFrame.from_bytes(image.tobytes(), width, height, format="rgb24")
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return out.getvalue()
+
+
 def _srgb() -> PngInfo:
     """Return the chunk that says which colours the numbers are."""
     info = PngInfo()

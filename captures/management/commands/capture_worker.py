@@ -15,11 +15,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--burst", action="store_true", help="stop when the queues are empty")
         parser.add_argument("--lanes", default=",".join(settings.LANES), help="lanes to serve, most urgent first")
+        parser.add_argument(
+            "--skip-lane", metavar="LANE", choices=settings.LANES, help="serve all lanes but this one"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         from captures.running import browser_facts, close_engine, warm_up
 
-        queues = [django_rq.get_queue(f"capture.{lane}") for lane in options["lanes"].split(",")]
+        lanes = [lane for lane in options["lanes"].split(",") if lane != options["skip_lane"]]
+        queues = [django_rq.get_queue(f"capture.{lane}") for lane in lanes]
         worker = WarmWorker(queues, connection=queues[0].connection, serializer=queues[0].serializer)
         presence.provide_browser(browser_facts)
         warm_up()

@@ -60,7 +60,7 @@ CAST = (
     grab("a sea, as a video", "waves", "mp4", 480, 270, fps=15),
     grab("all black", "black", "png", 160, 160),
     bake("a tape; the site wants no more of it", "prism", "never", lane=Lane.BATCH),
-    grab("never says that it is ready", "never", "webp", 200, 200, lane=Lane.BATCH),
+    grab("never says that it is ready", "never", "webp", 200, 200, lane=Lane.HEAVY),
     grab("a title that hums", "prompt", "gif", 256, 144),
     grab("a page that writes itself", "notes", "mp4", 360, 480, duration=4000),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import F, QuerySet
 
 from bakes.models import Delivery, IncomingTape
-from captures.jobs import unfreeze
+from captures.frozen import unfreeze
 from captures.models import FrozenPiece
 from oven_site.dashboard.demo.show import MARK, cancel
 from oven_site.jobs.models import DEMO, Job

@@ -12,6 +12,7 @@ from bakes import jobs as bakes
 from bakes import requests as bake_requests
 from bundles import jobs as bundles
 from bundles import requests as bundle_requests
+from captures import frozen
 from captures import jobs as captures
 from captures import requests as grab_requests
 from captures.models import FrozenPiece
@@ -102,7 +103,7 @@ class Show:
 def freeze_by_hand() -> None:
     """As staff would; nothing is overwritten that is on the list already."""
     if not FrozenPiece.objects.filter(piece=FROZEN_BY_HAND).exists():
-        captures.freeze(FROZEN_BY_HAND, f"{MARK}put on the list by hand")
+        frozen.freeze(FROZEN_BY_HAND, f"{MARK}put on the list by hand")
 
 
 def cancel(job: Job) -> bool:

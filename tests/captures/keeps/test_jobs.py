@@ -18,7 +18,7 @@ from captures.keeps.running import content_of
 from captures.models import Grab
 from oven_site.artifacts import stores
 from oven_site.artifacts.models import Artifact
-from oven_site.jobs import lifecycle, worker
+from oven_site.jobs import admission, lifecycle, worker
 from oven_site.jobs.models import Attempt
 from oven_site.jobs.states import Lane, State
 from tests.pinning_server import PinningServer, hang, tell_tale, wait, wrong
@@ -146,7 +146,7 @@ def test_a_full_queue_takes_no_more(service: PinningServer, done: Any, settings:
     settings.OVEN_QUEUE_CEILING = 1
     grab = done()
     pin(grab)
-    with pytest.raises(lifecycle.QueueFull):
+    with pytest.raises(admission.QueueFull):
         pin(grab, backend="kubo")
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from bakes.requests import callback_door, tape_door
 from captures.engine.spec import Format
-from captures.jobs import freeze, unfreeze
+from captures.frozen import freeze, unfreeze
 from captures.models import FrozenPiece, Grab
 from oven_site.dashboard.demo import clearing, site
 from oven_site.dashboard.demo.cast import CAST, scenes

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from captures.jobs import ask, freeze
+from captures.frozen import freeze
+from captures.jobs import QueueFull, ask
 from captures.models import FrozenPiece, Grab
 from oven_site.contract import BadRequest
 from oven_site.jobs import bulk, lifecycle, queue, registry, sweep, worker
@@ -140,7 +141,7 @@ def test_what_staff_requeue_does_not_fill_the_queue_for_others(failed: list[Grab
     start(BulkVerb.AGAIN, found(BulkVerb.AGAIN))
     ask(wish(piece="loop"))
     ask(wish(piece="loop", width=65))
-    with pytest.raises(lifecycle.QueueFull):
+    with pytest.raises(QueueFull):
         ask(wish(piece="loop", width=66))
 
 

@@ -30,4 +30,4 @@ def test_only_batch_ages_and_never_into_keep() -> None:
 
 
 def test_lanes_are_ordered_by_urgency() -> None:
-    assert Lane.values == ["keep", "now", "batch"]
+    assert Lane.values == ["keep", "now", "heavy", "batch"]

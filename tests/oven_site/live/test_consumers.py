@@ -105,7 +105,7 @@ def recent(found: list[dict[str, Any]]) -> list[str]:
 
 @awaited
 async def test_a_change_of_the_frozen_list_brings_the_list(db: None, valkey: Any) -> None:
-    from captures.jobs import freeze
+    from captures.frozen import freeze
 
     async with socket("/ws") as reader:
         await reader.receive_json_from(5)

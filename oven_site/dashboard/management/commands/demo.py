@@ -16,7 +16,7 @@ from oven_site.dashboard.demo import clearing
 from oven_site.dashboard.demo.cast import CAST, Scene, scenes
 from oven_site.dashboard.demo.show import Show, freeze_by_hand
 from oven_site.dashboard.demo.site import DemoSite, NoSite, record
-from oven_site.jobs.lifecycle import QueueFull
+from oven_site.jobs.admission import QueueFull
 from oven_site.jobs.models import DEMO
 from oven_site.jobs.worker import workers_of
 from oven_site.live import publisher
