@@ -77,7 +77,7 @@ def note_result(grab: Grab, result: CaptureResult) -> None:
         events.publish_frozen(grab.piece)
     elif result.still_reason in ("frozen", "flat"):
         _list(grab, result)
-    elif entry is not None and result.frames > 1:
+    elif entry is not None and result.frames > 1 and grab.spec.get("still", True):
         unfreeze(grab.piece)
 
 

@@ -29,24 +29,25 @@ CLIENT_CHARS = 20
 SAID_EVERY_S = 30.0
 # The generic cell rate algorithm: of each payer one number is kept, the moment (ms) at which all is as at first.
 # Either every key is charged, or none: by how much, at what interval, and how much may come at once.
-# Answers with the ms to wait; 0 for "go on".
+# Answers with the ms to wait (0 for "go on"), and the number of the key that says so.
 _SCRIPT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local wait, later = 0, {}
+local wait, which, later = 0, 0, {}
 for i, key in ipairs(KEYS) do
   local amount, interval, burst = tonumber(ARGV[i * 3 - 1]), tonumber(ARGV[i * 3]), tonumber(ARGV[i * 3 + 1])
   local due = math.max(tonumber(redis.call('GET', key) or now), now) + interval * amount
-  wait = math.max(wait, due - now - interval * burst)
+  local late = due - now - interval * burst
+  if late > wait then wait, which = late, i end
   later[i] = due
 end
-if wait >= 1 then return math.ceil(wait) end
+if wait >= 1 then return {math.ceil(wait), which} end
 if ARGV[1] == '1' then
   for i, key in ipairs(KEYS) do
     redis.call('SET', key, string.format('%.3f', later[i]), 'PX', math.ceil(later[i] - now) + 1)
   end
 end
-return 0
+return {0, 0}
 """
 _payer: ContextVar[str] = ContextVar("payer", default="")
 _said_at = -math.inf
@@ -141,27 +142,29 @@ def charge(rule: Rule, amount: float = 1, **more: float) -> None:
 
 
 def check(names: dict[Rule, str], *, count: bool = True) -> None:
-    """Charge or (without `count`) look at several rules at once. Raises Throttled for the first one."""
+    """Charge or (without `count`) look at several rules at once. Raises Throttled for the one that is most over."""
     _check({rule: (name, rate_of(rule, "client:")) for rule, name in names.items()}, dict.fromkeys(names, 1), count)
 
 
 def _check(asked: dict[Rule, tuple[str, Rate]], amounts: dict[Rule, float], count: bool = True) -> None:
     limited = {rule: (name, rate) for rule, (name, rate) in asked.items() if rate.times}
-    if limited and (wait_ms := _ask(limited, amounts, count)):
-        raise Throttled(next(iter(limited)), wait_ms)
+    if limited:
+        _ask(limited, amounts, count)
 
 
-def _ask(limited: dict[Rule, tuple[str, Rate]], amounts: dict[Rule, float], count: bool) -> int:
+def _ask(limited: dict[Rule, tuple[str, Rate]], amounts: dict[Rule, float], count: bool) -> None:
     keys = [f"{KEY}{rule}:{_short(name)}" for rule, (name, _) in limited.items()]
     numbers: list[float] = []
     for rule, (_, rate) in limited.items():
         numbers += [min(amounts[rule], rate.most), rate.interval_ms, rate.most]
     try:
         script = carrier.client().register_script(_SCRIPT)
-        return int(script(keys=keys, args=[int(count), *numbers]))
+        wait_ms, which = script(keys=keys, args=[int(count), *numbers])
     except RedisError as error:
         _say(error)
-        return 0
+        return
+    if wait_ms:
+        raise Throttled(list(limited)[which - 1], wait_ms)
 
 
 def _short(name: str) -> str:

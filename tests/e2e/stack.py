@@ -26,7 +26,7 @@ from tests.e2e.prepared import DATABASE, fill
 from tests.harness.covered import note
 
 ROOT = Path(__file__).resolve().parents[2]
-THROTTLES = ("CAPTURES", "BUNDLES", "WRITES", "TOKEN_CAPTURES", "TOKEN_BUNDLES", "TOKEN_WRITES", "SIGN_INS")
+THROTTLES = ("CAPTURES", "COST", "BUNDLES", "WRITES", "TOKEN_CAPTURES", "TOKEN_BUNDLES", "TOKEN_WRITES", "SIGN_INS")
 SECRET_SETTING = re.compile(r"^(OVEN|ART|BLOBS|SECRET)_.*(SECRET|KEYS?|JWT|TOKEN)$")
 HANDED_OUT = re.compile(r"oven_[\w-]{40}|(?<=sesame=)[\w-]+|(?<=sig=)[\w-]+")
 KINDS = ("capture", "bake", "bundle")
@@ -40,6 +40,7 @@ FAST = {
     "OVEN_PERIODIC_INTERVAL_S": "2",
 }
 UNTHROTTLED = {f"OVEN_THROTTLE_{name}": "off" for name in THROTTLES}  # all requests are from one address
+UNTHROTTLED |= {"OVEN_CLIENT_JOBS": "1000", "OVEN_FAILURE_CACHE_S": "0"}
 
 
 def free_port() -> int:

@@ -49,11 +49,11 @@ def _one_second(image: Image.Image) -> bytes:
 
     out = io.BytesIO()
     width, height = image.width + image.width % 2, image.height + image.height % 2
-    with av.open(out, "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(out, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=1, options={"preset": "ultrafast", "tune": "stillimage"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         image = image.resize((width, height)) if image.size != (width, height) else image
-        frame = av.VideoFrame.from_bytes(image.tobytes(), width, height, format="rgb24")
+        frame = av.VideoFrame.from_bytes(image.convert("RGBA").tobytes(), width, height, format="rgba")
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
     return out.getvalue()

@@ -177,3 +177,12 @@ def test_the_docs_tell_of_it_on_every_post() -> None:
             names = {parameter["name"] for parameter in operation.get("parameters", [])}
             assert ("Idempotency-Key" in names) is (method == "post"), path
             assert "429" in operation["responses"], path
+
+
+@pytest.mark.parametrize("cookie", ["", "sessionid=made-up"])
+def test_nothing_is_kept_for_anonymous_callers(valkey: Any, db: None, cookie: str) -> None:
+    headers = {**KEY, **({"Cookie": cookie} if cookie else {})}
+    for _ in range(2):
+        answer = request("POST", "/bake-status", body={"code": "none"}, headers=headers)
+        assert (answer.status, answer.headers.get(idempotency.REPLAYED)) == (200, None)
+    assert not KeyedAnswer.objects.exists()

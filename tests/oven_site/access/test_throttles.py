@@ -27,6 +27,7 @@ CLIENT = "client:192.0.2.7"
         ("5/s", Rate(5, 1)),
         (" 1/2H ", Rate(1, 7200)),
         ("3/d", Rate(3, 86_400)),
+        ("600/10m burst 60", Rate(600, 600, 60)),
         ("off", UNLIMITED),
         ("", UNLIMITED),
     ],
@@ -259,3 +260,30 @@ def test_a_made_up_token_has_no_count_of_its_own(settings: Any, people: Any, val
     settings.OVEN_THROTTLE_WRITES = rate("2/h")
     found = [request("POST", "/grab-cleanup", headers=people.bearer(f"oven_{number}")).status for number in range(4)]
     assert found == [401, 401, 429, 429]
+
+
+def test_only_the_burst_may_come_at_once(settings: Any, valkey: Any) -> None:
+    settings.OVEN_THROTTLE_CAPTURES = rate("600/10m burst 3")
+    with throttles.paid_by(CLIENT):
+        for _ in range(3):
+            throttles.charge(Rule.CAPTURES)
+        with pytest.raises(Throttled) as throttled:
+            throttles.charge(Rule.CAPTURES)
+    assert throttled.value.retry_after_s == 1
+
+
+def test_an_amount_above_the_burst_takes_all_of_it(settings: Any, valkey: Any) -> None:
+    settings.OVEN_THROTTLE_COST = rate("60/m burst 10")
+    with throttles.paid_by(CLIENT):
+        throttles.charge(Rule.COST, 4000)
+        with pytest.raises(Throttled) as throttled:
+            throttles.charge(Rule.COST, 4000)
+        assert throttled.value.retry_after_s == 10
+
+
+def test_the_message_names_the_rule_that_refused(settings: Any, valkey: Any) -> None:
+    settings.OVEN_THROTTLE_CAPTURES, settings.OVEN_THROTTLE_COST = rate("100/h"), rate("10/h")
+    with throttles.paid_by(CLIENT):
+        throttles.charge(Rule.CAPTURES, **{Rule.COST: 10.0})
+        with pytest.raises(Throttled, match="megapixels"):
+            throttles.charge(Rule.CAPTURES, **{Rule.COST: 5.0})

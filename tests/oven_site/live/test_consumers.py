@@ -294,3 +294,18 @@ async def test_ids_of_jobs_are_no_part_of_the_contracts_log(valkey: Any) -> None
     entries = [*first["recentLogs"], *(message["logEntry"] for message in found if "logEntry" in message)]
     assert {"before", "after"} <= {entry["msg"] for entry in entries}
     assert all(set(entry) == {"time", "type", "icon", "msg"} for entry in entries)
+
+
+# --- one client -----------------------------------------------------------------------------------------------------
+
+
+@awaited
+async def test_one_client_has_only_so_many_sockets_and_leaves_no_lines(valkey: Any, settings: Any) -> None:
+    settings.OVEN_CLIENT_SOCKETS = 2
+    before = len(progress.recent_log(100))
+    async with socket("/ws"), socket("/ws"):
+        third = WebsocketCommunicator(application, "/ws")
+        assert await third.connect(5) == (False, 4429)
+    async with socket("/ws"):  # there is room again
+        pass
+    assert len(progress.recent_log(100)) == before
