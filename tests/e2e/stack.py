@@ -40,7 +40,12 @@ FAST = {
     "OVEN_PERIODIC_INTERVAL_S": "2",
 }
 UNTHROTTLED = {f"OVEN_THROTTLE_{name}": "off" for name in THROTTLES}  # all requests are from one address
-UNTHROTTLED |= {"OVEN_CLIENT_JOBS": "1000", "OVEN_FAILURE_CACHE_S": "0"}
+UNTHROTTLED |= {
+    "OVEN_CLIENT_JOBS": "1000",
+    "OVEN_QUEUE_RESERVED": "0",
+    "OVEN_FAILURE_CACHE_S": "0",
+    "OVEN_CLIENT_SOCKETS": "10000",
+}
 
 
 def free_port() -> int:
