@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from oven_site.health import carrier
 from oven_site.jobs import lifecycle
 from oven_site.jobs.models import Job
-from oven_site.jobs.states import WAITING, Lane
+from oven_site.jobs.states import ENDED, WAITING, Lane
 
 KEY = "oven:waiters"
 SPARE_S = 60.0
@@ -34,7 +34,7 @@ async def waiting_for(job: Job) -> AsyncIterator[None]:
 
     A request is cancelled when its client disconnects.
     """
-    if not job.client:
+    if not job.client or job.state in ENDED:
         yield
         return
     await sync_to_async(_join)(job)

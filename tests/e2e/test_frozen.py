@@ -34,8 +34,7 @@ def test_check_7_a_piece_that_does_not_move_is_a_still_and_listed_until_taken_of
     assert getattr(still, "n_frames", 1) == 1
     assert oven.grab(first.headers["x-grab-id"])["still_reason"] == reason
 
-    entry = listed(oven, piece)
-    assert entry is not None
+    entry = oven.until(lambda: listed(oven, piece))
     assert entry["attempts"] == 1
     assert re.fullmatch(error, entry["error"])
     assert entry["firstDetected"] <= entry["lastAttempt"]
