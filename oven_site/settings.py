@@ -139,7 +139,7 @@ RQ_QUEUES = {
     for name in [*(f"{pool}.{lane}" for pool in POOLS for lane in LANES), LIGHT_QUEUE]
 }
 RQ = {"WORKER_CLASS": "oven_site.jobs.worker.ForkWorker", "COMMIT_MODE": "auto"}
-RQ_SHOW_ADMIN_LINK = True
+RQ_SHOW_ADMIN_LINK = False  # oven_site/dashboard/queues.py has its pages, for superusers
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }

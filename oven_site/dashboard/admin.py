@@ -28,6 +28,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.utils import display_for_label
 
 from oven_site.dashboard import drawing, exports
+from oven_site.dashboard import queues as queues
 from oven_site.dashboard.audit import EACH as AUDIT_EACH
 from oven_site.dashboard.audit import audit as audit
 from oven_site.dashboard.lists import CappedPaginator as CappedPaginator

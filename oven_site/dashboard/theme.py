@@ -121,7 +121,10 @@ UNFOLD: dict[str, Any] = {
                     _item("Users", "person", "admin:auth_user_changelist"),
                     _item("Groups", "group", "admin:auth_group_changelist"),
                     _item("Audit", "policy", "admin:admin_logentry_changelist"),
-                    _item("Queues", "stacks", "admin:django_rq_dashboard_changelist", "access.view_apitoken"),
+                    {
+                        **_item("Queues", "stacks", "admin:django_rq_dashboard_changelist"),
+                        "permission": lambda request: bool(request.user.is_superuser),
+                    },
                 ],
             },
         ],
