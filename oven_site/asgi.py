@@ -19,19 +19,22 @@ from django.urls import re_path  # noqa: E402
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
 
 from oven_site import urls  # noqa: E402, F401 - loads every page now, not with the first request
+from oven_site.access.origins import OwnOrigins  # noqa: E402
 from oven_site.access.transport import BodyLimit  # noqa: E402
 from oven_site.live.consumers import ContractConsumer, LiveConsumer  # noqa: E402
 
 routes = ProtocolTypeRouter(
     {
         "http": BodyLimit(django_application),
-        "websocket": AuthMiddlewareStack(
-            URLRouter(
-                [
-                    re_path(r"^ws/?$", ContractConsumer.as_asgi()),
-                    re_path(r"^ws/live/?$", LiveConsumer.as_asgi()),
-                    re_path(r"", ContractConsumer.refuse()),
-                ]
+        "websocket": OwnOrigins(
+            AuthMiddlewareStack(
+                URLRouter(
+                    [
+                        re_path(r"^ws/?$", ContractConsumer.as_asgi()),
+                        re_path(r"^ws/live/?$", LiveConsumer.as_asgi()),
+                        re_path(r"", ContractConsumer.refuse()),
+                    ]
+                )
             )
         ),
     }

@@ -270,7 +270,7 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):
             for title, options in found
         ]
 
-    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         if db_field.name == "groups":
             kwargs["queryset"] = roles.grantable_groups(request.user)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
@@ -291,7 +291,7 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):
 class GroupAdmin(BaseGroupAdmin, ModelAdmin):
     """Groups. Nobody puts more into one than they have, or changes one that has more."""
 
-    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         if db_field.name == "permissions":
             kwargs["queryset"] = roles.grantable(request.user)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
