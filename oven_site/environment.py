@@ -11,6 +11,7 @@ import base64
 import difflib
 import math
 import string
+import zoneinfo
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_network
 from typing import Any, TypeAlias, TypeVar
@@ -253,6 +254,13 @@ def seconds(text: str) -> float:
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(text)
     return number
+
+
+def time_zone(text: str) -> str:
+    """Return the name of a time zone that Python and browsers know. Raises ValueError."""
+    if text != "UTC" and text not in zoneinfo.available_timezones() - {"Factory", "localtime"}:
+        raise ValueError(text)
+    return text
 
 
 def webhook_key(text: str) -> str:

@@ -19,6 +19,7 @@ from oven_site.environment import (
     origin,
     proxy,
     seconds,
+    time_zone,
     webhook_key,
 )
 from oven_site.version import VERSION
@@ -62,7 +63,10 @@ ROOT_URLCONF = "oven_site.urls"
 ASGI_APPLICATION = "oven_site.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-TIME_ZONE = "UTC"
+OVEN_TIME_ZONE = env.parsed(
+    "OVEN_TIME_ZONE", default="UTC", parse=time_zone, valid="the name of a time zone such as Europe/Berlin"
+)
+TIME_ZONE = OVEN_TIME_ZONE  # of pages and e-mails; rows and the API are UTC
 LANGUAGE_CODE = "en-gb"
 APPEND_SLASH = False  # the contract tolerates a trailing slash by itself
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]  # HSTS and the way to https are the proxy's

@@ -19,6 +19,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
@@ -229,7 +230,7 @@ def ago(moment: datetime | None) -> SafeString | str:
     """How long ago, with the exact time on hover."""
     if moment is None:
         return "–"
-    exact = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    exact = timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, naturaltime(moment))
 
 

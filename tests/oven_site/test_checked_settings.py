@@ -47,6 +47,8 @@ WRONG: list[tuple[dict[str, str], str, str, str, str]] = [
     ({"OVEN_PINNING": "ipfs"}, ERROR, "OVEN_PINNING", "'ipfs'", "local, pinata, kubo"),
     ({"OVEN_LOG_FORMAT": "xml"}, ERROR, "OVEN_LOG_FORMAT", "'xml'", "json, console"),
     ({"OVEN_LOG_LEVEL": "loud"}, ERROR, "OVEN_LOG_LEVEL", "'loud'", "DEBUG, INFO"),
+    ({"OVEN_TIME_ZONE": "Berlin"}, ERROR, "OVEN_TIME_ZONE", "'Berlin'", "Europe/Berlin"),
+    ({"OVEN_TIME_ZONE": "Factory"}, ERROR, "OVEN_TIME_ZONE", "'Factory'", "Europe/Berlin"),
     ({"OVEN_READY_POOLS": "capture,ovens"}, ERROR, "OVEN_READY_POOLS", "'capture,ovens'", "bundle"),
     ({"ART_S3_ADDRESSING": "host"}, ERROR, "ART_S3_ADDRESSING", "'host'", "auto, path, virtual"),
     ({"BLOBS_S3_ACL": "open"}, ERROR, "BLOBS_S3_ACL", "'open'", "public-read"),
