@@ -190,6 +190,9 @@ S3_ACLS = (
 CARD_KEYS, CARD_CACHE_CONTROL = ("og/", "backdrop/"), "public, max-age=86400"
 
 
+S3_OPTIONS: dict[str, dict[str, object]] = {}  # of each store, whether it has a bucket or not
+
+
 def _bucket(name: str) -> dict[str, object]:
     """Return the options of a store's S3-compatible bucket."""
     prefix = name.upper()
@@ -209,13 +212,13 @@ def _bucket(name: str) -> dict[str, object]:
 
 def _store(name: str) -> dict[str, object]:
     """Return a named store: a bucket when there is one, files under the data directory otherwise."""
-    if S3_OPTIONS[name]["bucket_name"]:
-        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": S3_OPTIONS[name]}
+    bucket = S3_OPTIONS[name] = _bucket(name)
+    if bucket["bucket_name"]:
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": bucket}
     options: dict[str, object] = {"location": str(OVEN_DATA / "files" / name), "allow_overwrite": True}
     return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
 
 
-S3_OPTIONS = {name: _bucket(name) for name in ("art", "blobs")}
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
