@@ -53,7 +53,8 @@ def orders(settings: Any) -> Found:
     ):
         high, low = getattr(settings, larger), getattr(settings, smaller)
         if high < low or (make is error and high == low):
-            yield make(f"{larger}={high:g} must be more than {smaller}={low:g}: {why}.")
+            rule = "must be more than" if make is error else "should be at least"
+            yield make(f"{larger}={high:g} {rule} {smaller}={low:g}: {why}.")
 
 
 def pairs(settings: Any) -> Found:

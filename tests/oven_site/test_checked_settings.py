@@ -90,10 +90,16 @@ WRONG: list[tuple[dict[str, str], str, str, str, str]] = [
     ({"OVEN_OPEN_WRITES_CONFIRMED": "1"}, WARNING, "OVEN_OPEN_WRITES_CONFIRMED", "true", "OVEN_OPEN_WRITES=true"),
     # The wrong way round.
     ({"OVEN_STALE_S": "2"}, ERROR, "OVEN_STALE_S", "2", "more than OVEN_HEARTBEAT_S=2"),
-    ({"OVEN_SESSION_MAX_S": "3600"}, WARNING, "OVEN_SESSION_MAX_S", "3600", "more than OVEN_SESSION_IDLE_S=86400"),
-    ({"OVEN_STEP_LIMIT_S": "61"}, WARNING, "OVEN_STEP_LIMIT_S", "61", "OVEN_CAPTURE_TIMEOUT_S=60 must be more"),
-    ({"OVEN_NETWORK_WAIT_S": "90"}, WARNING, "OVEN_NETWORK_WAIT_S", "90", "OVEN_CAPTURE_TIMEOUT_S=60 must be more"),
-    ({"OVEN_FETCH_WAIT_S": "20"}, WARNING, "OVEN_FETCH_WAIT_S", "20", "OVEN_NETWORK_WAIT_S=15 must be more"),
+    ({"OVEN_SESSION_MAX_S": "3600"}, WARNING, "OVEN_SESSION_MAX_S", "3600", "at least OVEN_SESSION_IDLE_S=86400"),
+    ({"OVEN_STEP_LIMIT_S": "61"}, WARNING, "OVEN_STEP_LIMIT_S", "61", "OVEN_CAPTURE_TIMEOUT_S=60 should be at least"),
+    (
+        {"OVEN_NETWORK_WAIT_S": "90"},
+        WARNING,
+        "OVEN_NETWORK_WAIT_S",
+        "90",
+        "OVEN_CAPTURE_TIMEOUT_S=60 should be at least",
+    ),
+    ({"OVEN_FETCH_WAIT_S": "20"}, WARNING, "OVEN_FETCH_WAIT_S", "20", "OVEN_NETWORK_WAIT_S=15 should be at least"),
     # Names that are none, and places that are not there.
     ({"OVEN_TAPE_MAX_BM": "5"}, WARNING, "OVEN_TAPE_MAX_BM", "", "did you mean OVEN_TAPE_MAX_MB?"),
     ({"OVEN_CALLBACK_SECRETS_FILE": "a"}, WARNING, "OVEN_CALLBACK_SECRETS_FILE", "", "OVEN_CALLBACK_SECRET?"),
@@ -242,6 +248,12 @@ def test_a_command_says_it_in_one_line_and_fails(tmp_path: Path) -> None:
     done = command(tmp_path, "manage.py", "check", OVEN_TAPE_MAX_MB="abc")
     assert done.returncode == os.EX_CONFIG
     assert done.stderr == "OVEN_TAPE_MAX_MB='abc' is not valid: it must be a whole number from 1 on.\n"
+
+
+def test_a_web_process_by_hand_says_it_without_a_traceback(tmp_path: Path) -> None:
+    done = command(tmp_path, "-m", "uvicorn", "oven_site.asgi:application", "--port", "1", OVEN_PASSKEYS="ture")
+    assert done.returncode == 1
+    assert done.stderr == "OVEN_PASSKEYS='ture' is not valid: it must be true or false.\n"
 
 
 def test_a_data_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
