@@ -9,7 +9,13 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oven_site.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from oven_site.environment import SettingsError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except SettingsError as problem:
+        print(problem, file=sys.stderr)
+        sys.exit(os.EX_CONFIG)
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ def _first_core(execution: Execution) -> CoreBuild:
 
 def _spec(execution: Execution, wish: BundleRequest) -> BundleSpec:
     return BundleSpec(
-        now=timezone.localtime(),
+        now=timezone.now(),
         piece=wish.piece,
         code=wish.code,
         version=trees.version(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oven_site.settings")
@@ -12,28 +13,36 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
 
-django_application = get_asgi_application()
+from oven_site.environment import SettingsError
 
-from django.conf import settings  # noqa: E402
-from django.urls import re_path  # noqa: E402
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
+try:
+    django_application = get_asgi_application()
+except SettingsError as problem:
+    sys.exit(str(problem))
 
-from oven_site import urls  # noqa: E402, F401 - loads every page now, not with the first request
-from oven_site.access.sockets import SocketLimit  # noqa: E402
-from oven_site.access.transport import BodyLimit  # noqa: E402
-from oven_site.live.consumers import ContractConsumer, LiveConsumer  # noqa: E402
+from django.conf import settings
+from django.urls import re_path
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from oven_site import urls  # noqa: F401 - loads every page now, not with the first request
+from oven_site.access.origins import OwnOrigins
+from oven_site.access.sockets import SocketLimit
+from oven_site.access.transport import BodyLimit
+from oven_site.live.consumers import ContractConsumer, LiveConsumer
 
 routes = ProtocolTypeRouter(
     {
         "http": BodyLimit(django_application),
-        "websocket": AuthMiddlewareStack(
-            SocketLimit(
-                URLRouter(
-                    [
-                        re_path(r"^ws/?$", ContractConsumer.as_asgi()),
-                        re_path(r"^ws/live/?$", LiveConsumer.as_asgi()),
-                        re_path(r"", ContractConsumer.refuse()),
-                    ]
+        "websocket": OwnOrigins(
+            AuthMiddlewareStack(
+                SocketLimit(
+                    URLRouter(
+                        [
+                            re_path(r"^ws/?$", ContractConsumer.as_asgi()),
+                            re_path(r"^ws/live/?$", LiveConsumer.as_asgi()),
+                            re_path(r"", ContractConsumer.refuse()),
+                        ]
+                    )
                 )
             )
         ),

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
-from environ import FileAwareEnv
 
 from oven_site.access.rates import rate
-from oven_site.access.signatures import keys, limits
+from oven_site.access.signatures import LEAST_KEY, keys, limits
+from oven_site.environment import (
+    Environment,
+    SettingsError,
+    host_name,
+    network,
+    one_of,
+    origin,
+    proxy,
+    seconds,
+    time_zone,
+    webhook_key,
+)
 from oven_site.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = FileAwareEnv()
+env = Environment()
 if (BASE_DIR / ".env").exists() and not os.environ.get("OVEN_NO_DOTENV"):  # scratch instances have their own
     env.read_env(str(BASE_DIR / ".env"))
 
 OVEN_DATA = Path(env.str("OVEN_DATA", default=str(BASE_DIR / "var"))).resolve()
-OVEN_DATA.mkdir(parents=True, exist_ok=True)
+try:
+    OVEN_DATA.mkdir(parents=True, exist_ok=True)
+    if not os.access(OVEN_DATA, os.W_OK):
+        raise PermissionError(errno.EACCES, "nobody may write there")
+except OSError as error:
+    problem = f"OVEN_DATA={str(OVEN_DATA)!r} is not valid: it must be a directory for all data ({error.strerror})."
+    raise SettingsError(problem) from None
 
 
 def _kept_secret(path: Path) -> str:
@@ -31,19 +48,28 @@ def _kept_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
+ORIGINS = "origins such as https://site.example, with http:// or https:// and without a path"
+NETWORKS = "addresses or networks such as 10.0.0.0/8"
+RATE = "a rate such as 600/10m (s, m, h, d) or 600/10m burst 60, or off"
+SECONDS = "numbers of seconds from 0 on"
+
 # --- Django ---------------------------------------------------------------------------------------------------------
 VERSION = VERSION  # noqa: PLW0127 - shown by /status and the admin
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret(OVEN_DATA / "secret_key")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SECRET_KEY = env.str("SECRET_KEY", default="", secret=True) or _kept_secret(OVEN_DATA / "secret_key")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"], each=host_name, valid="host names without scheme and port")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[], each=origin, valid=ORIGINS)
 ROOT_URLCONF = "oven_site.urls"
 ASGI_APPLICATION = "oven_site.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-TIME_ZONE = "UTC"
+OVEN_TIME_ZONE = env.parsed(
+    "OVEN_TIME_ZONE", default="UTC", parse=time_zone, valid="the name of a time zone such as Europe/Berlin"
+)
+TIME_ZONE = OVEN_TIME_ZONE  # of pages and e-mails; rows and the API are UTC
 LANGUAGE_CODE = "en-gb"
 APPEND_SLASH = False  # the contract tolerates a trailing slash by itself
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]  # HSTS and the way to https are the proxy's
 DATA_UPLOAD_MAX_MEMORY_SIZE = 100 * 1024
 
 INSTALLED_APPS = [
@@ -130,7 +156,9 @@ else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 # --- Queue and live events ------------------------------------------------------------------------------------------
-REDIS_URL = env.str("REDIS_URL", default=f"unix://{OVEN_DATA / 'run' / 'valkey.sock'}?db=0")
+REDIS_URL = env.url(
+    "REDIS_URL", default=f"unix://{OVEN_DATA / 'run' / 'valkey.sock'}?db=0", schemes=("redis", "rediss", "unix")
+)
 LANES = ("keep", "now", "heavy", "batch")
 POOLS = ("capture", "bake", "deliver", "bundle")
 LIGHT_QUEUE = "light"
@@ -139,47 +167,56 @@ RQ_QUEUES = {
     for name in [*(f"{pool}.{lane}" for pool in POOLS for lane in LANES), LIGHT_QUEUE]
 }
 RQ = {"WORKER_CLASS": "oven_site.jobs.worker.ForkWorker", "COMMIT_MODE": "auto"}
-RQ_SHOW_ADMIN_LINK = True
+RQ_SHOW_ADMIN_LINK = False  # oven_site/dashboard/queues.py has its pages, for superusers
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }
 
 
 # --- Storage --------------------------------------------------------------------------------------------------------
-OVEN_PUBLIC_URL = env.str("OVEN_PUBLIC_URL", default="")  # of the web process, for absolute links
+OVEN_PUBLIC_URL = env.url("OVEN_PUBLIC_URL", default="")  # of the web process, for absolute links
 if OVEN_PUBLIC_URL.startswith("https://"):  # its own forms, also behind a proxy that is not named as trusted
     CSRF_TRUSTED_ORIGINS += ["/".join(OVEN_PUBLIC_URL.split("/")[:3])]
-OVEN_ART_BASE_URL = env.str("OVEN_ART_BASE_URL", default="")  # a CDN in front of the store
-OVEN_BLOBS_BASE_URL = env.str("OVEN_BLOBS_BASE_URL", default="")
+OVEN_ART_BASE_URL = env.url("OVEN_ART_BASE_URL", default="")  # a CDN in front of the store
+OVEN_BLOBS_BASE_URL = env.url("OVEN_BLOBS_BASE_URL", default="")
 
 
 # Keys in `art` never change their content, but for cards; a tape that is baked again keeps its key.
 STORE_CACHE_CONTROL = {"art": "public, max-age=604800", "blobs": "public, max-age=60"}
+S3_ACLS = (
+    *("private", "public-read", "public-read-write", "authenticated-read"),
+    *("aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"),
+)
 CARD_KEYS, CARD_CACHE_CONTROL = ("og/", "backdrop/"), "public, max-age=86400"
 
 
-def _store(name: str) -> dict[str, object]:
-    """A named store: S3-compatible when its bucket is set, files under the data directory otherwise."""
+S3_OPTIONS: dict[str, dict[str, object]] = {}  # of each store, whether it has a bucket or not
+
+
+def _bucket(name: str) -> dict[str, object]:
+    """Return the options of a store's S3-compatible bucket."""
     prefix = name.upper()
-    bucket = env.str(f"{prefix}_S3_BUCKET", default="")
-    if not bucket:
-        options: dict[str, object] = {"location": str(OVEN_DATA / "files" / name), "allow_overwrite": True}
-        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
     return {
-        "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "bucket_name": bucket,
-            "endpoint_url": env.str(f"{prefix}_S3_ENDPOINT", default=None),
-            "region_name": env.str(f"{prefix}_S3_REGION", default=None),
-            "access_key": env.str(f"{prefix}_S3_KEY", default=None),
-            "secret_key": env.str(f"{prefix}_S3_SECRET", default=None),
-            "default_acl": env.str(f"{prefix}_S3_ACL", default="public-read") or None,
-            "addressing_style": env.str(f"{prefix}_S3_ADDRESSING", default="auto"),
-            "querystring_auth": False,
-            "file_overwrite": True,
-            "object_parameters": {"CacheControl": STORE_CACHE_CONTROL[name]},
-        },
+        "bucket_name": env.str(f"{prefix}_S3_BUCKET", default=""),
+        "endpoint_url": env.url(f"{prefix}_S3_ENDPOINT", default="") or None,
+        "region_name": env.str(f"{prefix}_S3_REGION", default=None),
+        "access_key": env.str(f"{prefix}_S3_KEY", default=None, secret=True),
+        "secret_key": env.str(f"{prefix}_S3_SECRET", default=None, secret=True),
+        "default_acl": env.str(f"{prefix}_S3_ACL", default="public-read", choices=("", *S3_ACLS)) or None,
+        "addressing_style": env.str(f"{prefix}_S3_ADDRESSING", default="auto", choices=("auto", "path", "virtual")),
+        "querystring_auth": False,
+        "file_overwrite": True,
+        "object_parameters": {"CacheControl": STORE_CACHE_CONTROL[name]},
     }
+
+
+def _store(name: str) -> dict[str, object]:
+    """Return a named store: a bucket when there is one, files under the data directory otherwise."""
+    bucket = S3_OPTIONS[name] = _bucket(name)
+    if bucket["bucket_name"]:
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": bucket}
+    options: dict[str, object] = {"location": str(OVEN_DATA / "files" / name), "allow_overwrite": True}
+    return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
 
 
 STORAGES = {
@@ -200,21 +237,25 @@ LOGIN_URL = "/admin/login/"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = OVEN_PUBLIC_URL.startswith("https://")
+if SESSION_COOKIE_SECURE:  # no other host of the domain can set cookies of these names
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 SESSION_ENGINE = "oven_site.access.sessions"
-OVEN_SESSION_IDLE_S = env.float("OVEN_SESSION_IDLE_S", default=86_400.0)  # unused for so long: signed out
-OVEN_SESSION_MAX_S = env.float("OVEN_SESSION_MAX_S", default=1_209_600.0)  # in use or not
+OVEN_SESSION_IDLE_S = env.float("OVEN_SESSION_IDLE_S", default=86_400.0, least=60)  # unused for so long: signed out
+OVEN_SESSION_MAX_S = env.float("OVEN_SESSION_MAX_S", default=1_209_600.0, least=60)  # in use or not
 SESSION_COOKIE_AGE = round(OVEN_SESSION_MAX_S)
-OVEN_TOKEN_GRACE_S = env.float("OVEN_TOKEN_GRACE_S", default=86_400.0)  # a rotated token's old secret still works
+OVEN_TOKEN_GRACE_S = env.float(  # a rotated token's old secret still works
+    "OVEN_TOKEN_GRACE_S", default=86_400.0, least=0
+)
 OVEN_PUBLIC_LIVE = env.bool("OVEN_PUBLIC_LIVE", default=False)  # anybody may watch the live page, and only watch
 OVEN_OPEN_WRITES = env.bool("OVEN_OPEN_WRITES", default=False)
 OVEN_OPEN_WRITES_CONFIRMED = env.bool("OVEN_OPEN_WRITES_CONFIRMED", default=False)
 
 # --- Sign-in by an identity provider, and by passkeys ---------------------------------------------------------------
-OVEN_OIDC_ISSUER = env.str("OVEN_OIDC_ISSUER", default="")  # none: nobody signs in by OpenID Connect
+OVEN_OIDC_ISSUER = env.url("OVEN_OIDC_ISSUER", default="")  # none: nobody signs in by OpenID Connect
 OVEN_OIDC_CLIENT_ID = env.str("OVEN_OIDC_CLIENT_ID", default="")
-OVEN_OIDC_CLIENT_SECRET = env.str("OVEN_OIDC_CLIENT_SECRET", default="")
+OVEN_OIDC_CLIENT_SECRET = env.str("OVEN_OIDC_CLIENT_SECRET", default="", secret=True)
 OVEN_OIDC_NAME = env.str("OVEN_OIDC_NAME", default="single sign-on")
 OVEN_OIDC_GROUPS_CLAIM = env.str("OVEN_OIDC_GROUPS_CLAIM", default="groups")
 OVEN_OIDC_ROLES = env.str("OVEN_OIDC_ROLES", default="")  # group=role,group=role; or a JSON object
@@ -232,94 +273,125 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 
 # --- Throttles ------------------------------------------------------------------------------------------------------
 # Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
-OVEN_TRUSTED_PROXIES = env.list("OVEN_TRUSTED_PROXIES", default=[])
-OVEN_THROTTLE_CAPTURES = rate(env.str("OVEN_THROTTLE_CAPTURES", default="600/10m burst 60"))
-OVEN_THROTTLE_COST = rate(env.str("OVEN_THROTTLE_COST", default="6000/10m burst 1200"))  # megapixels of frames
-OVEN_THROTTLE_BUNDLES = rate(env.str("OVEN_THROTTLE_BUNDLES", default="120/10m burst 20"))
-OVEN_THROTTLE_WRITES = rate(env.str("OVEN_THROTTLE_WRITES", default="600/m"))
-OVEN_THROTTLE_TOKEN_CAPTURES = rate(env.str("OVEN_THROTTLE_TOKEN_CAPTURES", default="6000/10m"))
-OVEN_THROTTLE_TOKEN_COST = rate(env.str("OVEN_THROTTLE_TOKEN_COST", default="off"))
-OVEN_THROTTLE_TOKEN_BUNDLES = rate(env.str("OVEN_THROTTLE_TOKEN_BUNDLES", default="1200/10m"))
-OVEN_THROTTLE_TOKEN_WRITES = rate(env.str("OVEN_THROTTLE_TOKEN_WRITES", default="1200/m"))
-OVEN_THROTTLE_SIGN_INS = rate(env.str("OVEN_THROTTLE_SIGN_INS", default="10/10m"))  # of one client
-OVEN_THROTTLE_SIGN_IN_NAMES = rate(env.str("OVEN_THROTTLE_SIGN_IN_NAMES", default="50/h"))  # of one account
+OVEN_TRUSTED_PROXIES = env.list("OVEN_TRUSTED_PROXIES", default=[], each=proxy, valid=NETWORKS)
+OVEN_THROTTLE_CAPTURES = env.parsed("OVEN_THROTTLE_CAPTURES", default="600/10m burst 60", parse=rate, valid=RATE)
+OVEN_THROTTLE_COST = env.parsed(  # in megapixels of all frames
+    "OVEN_THROTTLE_COST", default="6000/10m burst 1200", parse=rate, valid=RATE
+)
+OVEN_THROTTLE_BUNDLES = env.parsed("OVEN_THROTTLE_BUNDLES", default="120/10m burst 20", parse=rate, valid=RATE)
+OVEN_THROTTLE_WRITES = env.parsed("OVEN_THROTTLE_WRITES", default="600/m", parse=rate, valid=RATE)
+OVEN_THROTTLE_TOKEN_CAPTURES = env.parsed("OVEN_THROTTLE_TOKEN_CAPTURES", default="6000/10m", parse=rate, valid=RATE)
+OVEN_THROTTLE_TOKEN_COST = env.parsed("OVEN_THROTTLE_TOKEN_COST", default="off", parse=rate, valid=RATE)
+OVEN_THROTTLE_TOKEN_BUNDLES = env.parsed("OVEN_THROTTLE_TOKEN_BUNDLES", default="1200/10m", parse=rate, valid=RATE)
+OVEN_THROTTLE_TOKEN_WRITES = env.parsed("OVEN_THROTTLE_TOKEN_WRITES", default="1200/m", parse=rate, valid=RATE)
+OVEN_THROTTLE_SIGN_INS = env.parsed(  # of one client
+    "OVEN_THROTTLE_SIGN_INS", default="10/10m", parse=rate, valid=RATE
+)
+OVEN_THROTTLE_SIGN_IN_NAMES = env.parsed(  # of one account
+    "OVEN_THROTTLE_SIGN_IN_NAMES", default="50/h", parse=rate, valid=RATE
+)
 
 # --- Anonymous clients ----------------------------------------------------------------------------------------------
-OVEN_CLIENT_JOBS = env.int("OVEN_CLIENT_JOBS", default=20)  # of one kind, waiting or running
-OVEN_CLIENT_MB = env.int("OVEN_CLIENT_MB", default=1000)  # of files that one client's captures keep
-OVEN_CLIENT_SOCKETS = env.int("OVEN_CLIENT_SOCKETS", default=20)  # of one web process
-OVEN_QUEUE_RESERVED = env.int("OVEN_QUEUE_RESERVED", default=100)  # of OVEN_QUEUE_CEILING, for everybody else
-OVEN_HEAVY_MEGAPIXELS = env.float("OVEN_HEAVY_MEGAPIXELS", default=30.0)  # frames x pixels, from which on it is heavy
-OVEN_FAILURE_CACHE_S = env.float("OVEN_FAILURE_CACHE_S", default=60.0)  # doubles with every failure, up to:
-OVEN_FAILURE_CACHE_MAX_S = env.float("OVEN_FAILURE_CACHE_MAX_S", default=600.0)
+OVEN_CLIENT_JOBS = env.int("OVEN_CLIENT_JOBS", default=20, least=1)  # of one kind, waiting or running
+OVEN_CLIENT_MB = env.int("OVEN_CLIENT_MB", default=1000, least=1)  # of files that one client's captures keep
+OVEN_CLIENT_SOCKETS = env.int("OVEN_CLIENT_SOCKETS", default=20, least=1)  # of one web process
+OVEN_QUEUE_RESERVED = env.int("OVEN_QUEUE_RESERVED", default=100, least=0)  # for everybody else
+OVEN_HEAVY_MEGAPIXELS = env.float("OVEN_HEAVY_MEGAPIXELS", default=30.0, least=0)  # from here on
+OVEN_FAILURE_CACHE_S = env.float("OVEN_FAILURE_CACHE_S", default=60.0, least=0)  # doubles with every failure, up to:
+OVEN_FAILURE_CACHE_MAX_S = env.float("OVEN_FAILURE_CACHE_MAX_S", default=600.0, least=0)
 
 # --- Signed addresses -----------------------------------------------------------------------------------------------
-OVEN_URL_KEYS = keys(env.list("OVEN_URL_KEYS", default=[]))  # the first one signs; none: nothing needs a signature
+OVEN_URL_KEYS = env.parsed(  # the first one signs; none: nothing needs a signature
+    "OVEN_URL_KEYS",
+    default="",
+    parse=lambda text: keys(text.split(",")),
+    valid=f"a list of keys with at least {LEAST_KEY} characters each, separated by commas",
+    secret=True,
+)
 # What an address may ask for that nobody has signed, once there are keys.
-OVEN_UNSIGNED_LIMITS = limits(
-    env.list("OVEN_UNSIGNED_LIMITS", default=["duration=12000", "fps=15", "density=2", "width=640", "height=640"])
+OVEN_UNSIGNED_LIMITS = env.parsed(
+    "OVEN_UNSIGNED_LIMITS",
+    default="duration=12000,fps=15,density=2,width=640,height=640",
+    parse=lambda text: limits(entry for entry in text.split(",") if entry.strip()),
+    valid="a list such as duration=12000,fps=15 (of duration, fps, playbackFps, density, width, height)",
 )
 
 # --- Pieces and captures --------------------------------------------------------------------------------------------
-OVEN_PIECE_ORIGIN = env.str("OVEN_PIECE_ORIGIN", default="http://127.0.0.1:3003").rstrip("/")
-OVEN_PIECE_URL = env.str(
+OVEN_PIECE_ORIGIN = env.url("OVEN_PIECE_ORIGIN", default="http://127.0.0.1:3003").rstrip("/")
+OVEN_PIECE_URL = env.template(
     "OVEN_PIECE_URL",
     default="{origin}/{piece}?density={density}&tv=true&nolabel=true&nogap=true&spoofaudio=true",
+    fields=("origin", "piece", "density"),
+    needed="piece",
 )
 OVEN_READY_EXPRESSION = env.str("OVEN_READY_EXPRESSION", default="window.acPieceReady === true")
-OVEN_READY_LIMIT_MS = env.int("OVEN_READY_LIMIT_MS", default=10_000)
-OVEN_SETTLE_MS = env.int("OVEN_SETTLE_MS", default=200)
-OVEN_SETTLE_STILL_MS = env.int("OVEN_SETTLE_STILL_MS", default=500)
-OVEN_TICK_HZ = env.float("OVEN_TICK_HZ", default=60.0)
+OVEN_READY_LIMIT_MS = env.int("OVEN_READY_LIMIT_MS", default=10_000, least=0)
+OVEN_SETTLE_MS = env.int("OVEN_SETTLE_MS", default=200, least=0)
+OVEN_SETTLE_STILL_MS = env.int("OVEN_SETTLE_STILL_MS", default=500, least=0)
+OVEN_TICK_HZ = env.float("OVEN_TICK_HZ", default=60.0, above=0, most=1000)
 OVEN_BLOCKED_URLS = env.list(
     "OVEN_BLOCKED_URLS",
     default=["*google-analytics.com*", "*googletagmanager.com*", "*oven.aesthetic.computer*"],
 )
 OVEN_CHROMIUM = env.str("OVEN_CHROMIUM", default="")
-OVEN_CHROMIUM_SANDBOX = env.str("OVEN_CHROMIUM_SANDBOX", default="auto")  # auto: on unless root
-if OVEN_CHROMIUM_SANDBOX not in ("auto", "on", "off"):
-    raise ImproperlyConfigured("OVEN_CHROMIUM_SANDBOX is auto, on or off.")
-OVEN_RECYCLE_GRABS = env.int("OVEN_RECYCLE_GRABS", default=200)
-OVEN_RECYCLE_AGE_S = env.float("OVEN_RECYCLE_AGE_S", default=3600.0)
-OVEN_RECYCLE_MEMORY_MB = env.int("OVEN_RECYCLE_MEMORY_MB", default=700)
-OVEN_PAGE_MEMORY_MB = env.int("OVEN_PAGE_MEMORY_MB", default=1024)
-OVEN_PAGE_MAX_PROCESSES = env.int("OVEN_PAGE_MAX_PROCESSES", default=24)
-OVEN_CAPTURE_LIMIT_S = env.float("OVEN_CAPTURE_LIMIT_S", default=60.0)  # the next one's name before 0.6
-OVEN_CAPTURE_TIMEOUT_S = env.float("OVEN_CAPTURE_TIMEOUT_S", default=OVEN_CAPTURE_LIMIT_S)
-OVEN_STEP_LIMIT_S = env.float("OVEN_STEP_LIMIT_S", default=8.0)
-OVEN_NETWORK_WAIT_S = env.float("OVEN_NETWORK_WAIT_S", default=15.0)
-OVEN_FETCH_WAIT_S = env.float("OVEN_FETCH_WAIT_S", default=3.0)
-OVEN_WAIT_S = env.float("OVEN_WAIT_S", default=90.0)  # a request waits this long for its grab
-OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500)
-OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0)  # a capture answers repeats for so long
-OVEN_ICON_DAYS = env.float("OVEN_ICON_DAYS", default=7.0)  # the same for icons, previews and store screenshots
+OVEN_CHROMIUM_SANDBOX = env.str(  # auto: unless root
+    "OVEN_CHROMIUM_SANDBOX", default="auto", choices=("auto", "on", "off")
+)
+OVEN_RECYCLE_GRABS = env.int("OVEN_RECYCLE_GRABS", default=200, least=1)
+OVEN_RECYCLE_AGE_S = env.float("OVEN_RECYCLE_AGE_S", default=3600.0, above=0)
+OVEN_RECYCLE_MEMORY_MB = env.int("OVEN_RECYCLE_MEMORY_MB", default=700, least=1)
+OVEN_PAGE_MEMORY_MB = env.int("OVEN_PAGE_MEMORY_MB", default=1024, least=64)
+OVEN_PAGE_MAX_PROCESSES = env.int("OVEN_PAGE_MAX_PROCESSES", default=24, least=1)
+OVEN_CAPTURE_LIMIT_S = env.float("OVEN_CAPTURE_LIMIT_S", default=60.0, above=0)  # the next one's name before 0.6
+OVEN_CAPTURE_TIMEOUT_S = env.float("OVEN_CAPTURE_TIMEOUT_S", default=OVEN_CAPTURE_LIMIT_S, above=0)
+OVEN_STEP_LIMIT_S = env.float("OVEN_STEP_LIMIT_S", default=8.0, above=0)
+OVEN_NETWORK_WAIT_S = env.float("OVEN_NETWORK_WAIT_S", default=15.0, least=0)
+OVEN_FETCH_WAIT_S = env.float("OVEN_FETCH_WAIT_S", default=3.0, least=0)
+OVEN_WAIT_S = env.float("OVEN_WAIT_S", default=90.0, above=0)  # a request waits this long for its grab
+OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500, least=1)
+OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0, above=0)  # a capture answers repeats for so long
+OVEN_ICON_DAYS = env.float(  # the same for icons, previews and store screenshots
+    "OVEN_ICON_DAYS", default=7.0, above=0
+)
 OVEN_RENDER_VERSION = env.str("OVEN_RENDER_VERSION", default="v1")
 
 # --- The door out ---------------------------------------------------------------------------------------------------
-OVEN_PAGE_MAX_REQUESTS = env.int("OVEN_PAGE_MAX_REQUESTS", default=3000)
-OVEN_PAGE_MAX_MB = env.int("OVEN_PAGE_MAX_MB", default=256)
+OVEN_PAGE_MAX_REQUESTS = env.int("OVEN_PAGE_MAX_REQUESTS", default=3000, least=1)
+OVEN_PAGE_MAX_MB = env.int("OVEN_PAGE_MAX_MB", default=256, least=1)
 
 # --- Cards ----------------------------------------------------------------------------------------------------------
-OVEN_CARD_LIST_URL = env.str("OVEN_CARD_LIST_URL", default="{origin}/api/tv?types=kidlisp&sort=hits&limit={limit}")
-OVEN_CARD_EVERY_S = env.float("OVEN_CARD_EVERY_S", default=21_600.0)  # 0: only when asked for
-OVEN_CARD_WAIT_S = env.float("OVEN_CARD_WAIT_S", default=120.0)  # a card waits this long for its captures
-OVEN_CARD_DAYS = env.float("OVEN_CARD_DAYS", default=30.0)  # a card that is not the newest is kept so long
+OVEN_CARD_LIST_URL = env.template(
+    "OVEN_CARD_LIST_URL",
+    default="{origin}/api/tv?types=kidlisp&sort=hits&limit={limit}",
+    fields=("origin", "limit"),
+)
+OVEN_CARD_EVERY_S = env.float("OVEN_CARD_EVERY_S", default=21_600.0, least=0)  # 0: only when asked for
+OVEN_CARD_WAIT_S = env.float("OVEN_CARD_WAIT_S", default=120.0, above=0)  # a card waits this long for its captures
+OVEN_CARD_DAYS = env.float("OVEN_CARD_DAYS", default=30.0, above=0)  # a card that is not the newest is kept so long
 OVEN_BACKDROP_HANDLE = env.str("OVEN_BACKDROP_HANDLE", default="@jeffrey")  # whose pieces; empty: anybody's
 
 # --- Bakes ----------------------------------------------------------------------------------------------------------
-OVEN_CALLBACK_SECRET = env.str("OVEN_CALLBACK_SECRET", default="")  # none: nobody may bake
-OVEN_WEBHOOK_KEYS = env.list("OVEN_WEBHOOK_KEYS", default=[])  # whsec_..., newest first
-OVEN_TAPE_ORIGINS = env.list("OVEN_TAPE_ORIGINS", default=["https://*.digitaloceanspaces.com"])
-OVEN_CALLBACK_ORIGINS = env.list("OVEN_CALLBACK_ORIGINS", default=[])  # the piece site always
-OVEN_DEMO_ORIGIN = env.str("OVEN_DEMO_ORIGIN", default="http://127.0.0.1:3999")  # where `manage.py demo` has tapes
-OVEN_TAPE_MAX_MB = env.int("OVEN_TAPE_MAX_MB", default=256)
-OVEN_TAPE_MAX_S = env.float("OVEN_TAPE_MAX_S", default=120.0)
-OVEN_TAPE_DOWNLOAD_S = env.float("OVEN_TAPE_DOWNLOAD_S", default=120.0)
-OVEN_CALLBACK_WAIT_S = env.float("OVEN_CALLBACK_WAIT_S", default=30.0)  # for one answer
-OVEN_CALLBACK_DELAYS_S = [
-    float(text)
-    for text in env.list("OVEN_CALLBACK_DELAYS_S", default=["5", "30", "120", "600", "3600", "21600", "86400"])
-]
+OVEN_CALLBACK_SECRET = env.str("OVEN_CALLBACK_SECRET", default="", secret=True)  # none: nobody may bake
+OVEN_WEBHOOK_KEYS = env.list(  # whsec_..., newest first
+    "OVEN_WEBHOOK_KEYS", default=[], each=webhook_key, valid="keys (whsec_ and base64)", secret=True
+)
+OVEN_TAPE_ORIGINS = env.list(
+    "OVEN_TAPE_ORIGINS", default=["https://*.digitaloceanspaces.com"], each=origin, valid=ORIGINS
+)
+OVEN_CALLBACK_ORIGINS = env.list(  # the piece site always
+    "OVEN_CALLBACK_ORIGINS", default=[], each=origin, valid=ORIGINS
+)
+OVEN_DEMO_ORIGIN = env.url("OVEN_DEMO_ORIGIN", default="http://127.0.0.1:3999")  # where `manage.py demo` has tapes
+OVEN_TAPE_MAX_MB = env.int("OVEN_TAPE_MAX_MB", default=256, least=1)
+OVEN_TAPE_MAX_S = env.float("OVEN_TAPE_MAX_S", default=120.0, above=0)
+OVEN_TAPE_DOWNLOAD_S = env.float("OVEN_TAPE_DOWNLOAD_S", default=120.0, above=0)
+OVEN_CALLBACK_WAIT_S = env.float("OVEN_CALLBACK_WAIT_S", default=30.0, above=0)  # for one answer
+OVEN_CALLBACK_DELAYS_S = env.list(
+    "OVEN_CALLBACK_DELAYS_S",
+    default=[5.0, 30.0, 120.0, 600.0, 3600.0, 21600.0, 86400.0],
+    each=seconds,
+    valid=SECONDS,
+)
 
 # --- Bundles --------------------------------------------------------------------------------------------------------
 OVEN_BUNDLE_SOURCE = str(BASE_DIR / env.str("OVEN_BUNDLE_SOURCE", default="pieces"))
@@ -330,60 +402,74 @@ OVEN_BUNDLE_PIECES = env.str("OVEN_BUNDLE_PIECES", default="pieces/")
 OVEN_BUNDLE_INCLUDE = env.list("OVEN_BUNDLE_INCLUDE", default=[])
 OVEN_BUNDLE_PREFIX = env.str("OVEN_BUNDLE_PREFIX", default="ac")
 OVEN_BUNDLE_PROBE = env.str("OVEN_BUNDLE_PROBE", default="orbit")
-OVEN_BUNDLE_ORIGIN = env.str("OVEN_BUNDLE_ORIGIN", default="")
-OVEN_BUNDLE_CACHE_S = env.float("OVEN_BUNDLE_CACHE_S", default=3600.0)
-OVEN_BUNDLE_WAIT_S = env.float("OVEN_BUNDLE_WAIT_S", default=120.0)
-OVEN_BUNDLE_CORES = env.int("OVEN_BUNDLE_CORES", default=8)
+OVEN_BUNDLE_ORIGIN = env.url("OVEN_BUNDLE_ORIGIN", default="")
+OVEN_BUNDLE_CACHE_S = env.float("OVEN_BUNDLE_CACHE_S", default=3600.0, least=0)
+OVEN_BUNDLE_WAIT_S = env.float("OVEN_BUNDLE_WAIT_S", default=120.0, above=0)
+OVEN_BUNDLE_CORES = env.int("OVEN_BUNDLE_CORES", default=8, least=1)
 OVEN_VERSION = env.str("OVEN_VERSION", default="")
 OVEN_NODE = env.str("OVEN_NODE", default="")
 
 # --- IPFS -----------------------------------------------------------------------------------------------------------
-OVEN_PINNING = env.str("OVEN_PINNING", default="local")  # local, pinata or kubo
-OVEN_PINATA_URL = env.str("OVEN_PINATA_URL", default="https://api.pinata.cloud")
-OVEN_PINATA_JWT = env.str("OVEN_PINATA_JWT", default="")
-OVEN_PINATA_KEY = env.str("OVEN_PINATA_KEY", default="")
-OVEN_PINATA_SECRET = env.str("OVEN_PINATA_SECRET", default="")
-OVEN_KUBO_URL = env.str("OVEN_KUBO_URL", default="")
-OVEN_KUBO_TOKEN = env.str("OVEN_KUBO_TOKEN", default="")
-OVEN_IPFS_GATEWAY = env.str("OVEN_IPFS_GATEWAY", default="https://ipfs.aesthetic.computer/ipfs/")
-OVEN_CID_VERSION = env.int("OVEN_CID_VERSION", default=1)
-OVEN_PIN_LIMIT_S = env.float("OVEN_PIN_LIMIT_S", default=60.0)  # for one try
-OVEN_PIN_DELAYS_S = [float(text) for text in env.list("OVEN_PIN_DELAYS_S", default=["2", "10", "60", "300", "1800"])]
+OVEN_PINNING = env.str("OVEN_PINNING", default="local", choices=("local", "pinata", "kubo"))
+OVEN_PINATA_URL = env.url("OVEN_PINATA_URL", default="https://api.pinata.cloud")
+OVEN_PINATA_JWT = env.str("OVEN_PINATA_JWT", default="", secret=True)
+OVEN_PINATA_KEY = env.str("OVEN_PINATA_KEY", default="", secret=True)
+OVEN_PINATA_SECRET = env.str("OVEN_PINATA_SECRET", default="", secret=True)
+OVEN_KUBO_URL = env.url("OVEN_KUBO_URL", default="")
+OVEN_KUBO_TOKEN = env.str("OVEN_KUBO_TOKEN", default="", secret=True)
+OVEN_IPFS_GATEWAY = env.url("OVEN_IPFS_GATEWAY", default="https://ipfs.aesthetic.computer/ipfs/")
+OVEN_CID_VERSION = env.int("OVEN_CID_VERSION", default=1, least=0, most=1)
+OVEN_PIN_LIMIT_S = env.float("OVEN_PIN_LIMIT_S", default=60.0, above=0)  # for one try
+OVEN_PIN_DELAYS_S = env.list(
+    "OVEN_PIN_DELAYS_S", default=[2.0, 10.0, 60.0, 300.0, 1800.0], each=seconds, valid=SECONDS
+)
 
 # --- Jobs -----------------------------------------------------------------------------------------------------------
-OVEN_MAX_ATTEMPTS = env.int("OVEN_MAX_ATTEMPTS", default=3)
-OVEN_HEARTBEAT_S = env.float("OVEN_HEARTBEAT_S", default=2.0)
-OVEN_STALE_S = env.float("OVEN_STALE_S", default=15.0)  # a heartbeat older than this: the worker is gone
-OVEN_SWEEP_S = env.float("OVEN_SWEEP_S", default=2.0)
-OVEN_PERIODIC_INTERVAL_S = env.float("OVEN_PERIODIC_INTERVAL_S", default=10.0)  # between looks at the bundle tree
-OVEN_AGE_LANE_S = env.float("OVEN_AGE_LANE_S", default=120.0)  # waited so long: one lane up
-OVEN_UNDO_S = env.float("OVEN_UNDO_S", default=10.0)  # a bulk action can be undone for so long
-OVEN_BULK_LIMIT = env.int("OVEN_BULK_LIMIT", default=20_000)  # jobs of one bulk action
-OVEN_RETRY_BASE_S = env.float("OVEN_RETRY_BASE_S", default=2.0)
+OVEN_MAX_ATTEMPTS = env.int("OVEN_MAX_ATTEMPTS", default=3, least=1)
+OVEN_HEARTBEAT_S = env.float("OVEN_HEARTBEAT_S", default=2.0, above=0)
+OVEN_STALE_S = env.float("OVEN_STALE_S", default=15.0, above=0)  # a heartbeat older than this: the worker is gone
+OVEN_SWEEP_S = env.float("OVEN_SWEEP_S", default=2.0, above=0)
+OVEN_PERIODIC_INTERVAL_S = env.float(  # between looks at the bundle tree
+    "OVEN_PERIODIC_INTERVAL_S", default=10.0, above=0
+)
+OVEN_AGE_LANE_S = env.float("OVEN_AGE_LANE_S", default=120.0, least=0)  # waited so long: one lane up
+OVEN_UNDO_S = env.float("OVEN_UNDO_S", default=10.0, least=0)  # a bulk action can be undone for so long
+OVEN_BULK_LIMIT = env.int("OVEN_BULK_LIMIT", default=20_000, least=1)  # jobs of one bulk action
+OVEN_RETRY_BASE_S = env.float("OVEN_RETRY_BASE_S", default=2.0, least=0)
 
 # --- Health ---------------------------------------------------------------------------------------------------------
-OVEN_HEALTH_INTERVAL_S = env.float("OVEN_HEALTH_INTERVAL_S", default=3.0)
-OVEN_ALERT_QUEUE = env.int("OVEN_ALERT_QUEUE", default=100)
-OVEN_ALERT_RUNNING_S = env.float("OVEN_ALERT_RUNNING_S", default=30.0)
-OVEN_ALERT_MEMORY_PERCENT = env.float("OVEN_ALERT_MEMORY_PERCENT", default=80.0)
-OVEN_ALERT_DISK_PERCENT = env.float("OVEN_ALERT_DISK_PERCENT", default=90.0)
-OVEN_ALERT_FAILURES_PERCENT = env.float("OVEN_ALERT_FAILURES_PERCENT", default=5.0)
-OVEN_ALERT_FAILURES_LEAST = env.int("OVEN_ALERT_FAILURES_LEAST", default=20)
-OVEN_ALERT_CALLBACK_DAYS = env.float("OVEN_ALERT_CALLBACK_DAYS", default=7.0)
-OVEN_READY_POOLS = env.list("OVEN_READY_POOLS", default=list(POOLS))
-OVEN_SAMPLE_DAYS = env.float("OVEN_SAMPLE_DAYS", default=14.0)
+OVEN_HEALTH_INTERVAL_S = env.float("OVEN_HEALTH_INTERVAL_S", default=3.0, above=0)
+OVEN_ALERT_QUEUE = env.int("OVEN_ALERT_QUEUE", default=100, least=0)
+OVEN_ALERT_RUNNING_S = env.float("OVEN_ALERT_RUNNING_S", default=30.0, least=0)
+OVEN_ALERT_MEMORY_PERCENT = env.float("OVEN_ALERT_MEMORY_PERCENT", default=80.0, least=0, most=100)
+OVEN_ALERT_DISK_PERCENT = env.float("OVEN_ALERT_DISK_PERCENT", default=90.0, least=0, most=100)
+OVEN_ALERT_FAILURES_PERCENT = env.float("OVEN_ALERT_FAILURES_PERCENT", default=5.0, least=0, most=100)
+OVEN_ALERT_FAILURES_LEAST = env.int("OVEN_ALERT_FAILURES_LEAST", default=20, least=1)
+OVEN_ALERT_CALLBACK_DAYS = env.float("OVEN_ALERT_CALLBACK_DAYS", default=7.0, least=0)
+OVEN_READY_POOLS = env.list(
+    "OVEN_READY_POOLS", default=list(POOLS), each=one_of(*POOLS), valid=f"pools ({', '.join(POOLS)})"
+)
+OVEN_SAMPLE_DAYS = env.float("OVEN_SAMPLE_DAYS", default=14.0, above=0)
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
-OVEN_LOG_FORMAT = env.str("OVEN_LOG_FORMAT", default="")  # json, console; none: what fits where they go
-OVEN_LOG_LEVEL = env.str("OVEN_LOG_LEVEL", default="INFO").upper()
-OVEN_REQUEST_ID_FROM = env.list("OVEN_REQUEST_ID_FROM", default=["127.0.0.1/32", "::1/128"])
+OVEN_LOG_FORMAT = env.str(  # json, console; none: what fits where they go
+    "OVEN_LOG_FORMAT", default="", choices=("", "json", "console")
+)
+OVEN_LOG_LEVEL = env.parsed(
+    "OVEN_LOG_LEVEL",
+    default="INFO",
+    parse=lambda text: one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")(text.upper()),
+    valid="DEBUG, INFO, WARNING, ERROR or CRITICAL",
+)
+OVEN_REQUEST_ID_FROM = env.list(
+    "OVEN_REQUEST_ID_FROM", default=["127.0.0.1/32", "::1/128"], each=network, valid=NETWORKS
+)
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # our own middleware has looked at it
 
 # --- Admin ----------------------------------------------------------------------------------------------------------
 from oven_site.dashboard.theme import UNFOLD  # noqa: E402, F401
 from oven_site.logs import logging_config  # noqa: E402
 
-_SECRETS = [SECRET_KEY, OVEN_CALLBACK_SECRET, *OVEN_WEBHOOK_KEYS, *OVEN_URL_KEYS]
-_SECRETS += [OVEN_OIDC_CLIENT_SECRET, OVEN_PINATA_JWT, OVEN_PINATA_SECRET, OVEN_KUBO_TOKEN]
-_SECRETS += [env.str(f"{store}_S3_SECRET", default="") for store in ("ART", "BLOBS")]
-LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL, _SECRETS)
+LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL, [SECRET_KEY, *OVEN_URL_KEYS, *env.secrets])
+UNKNOWN_SETTINGS = env.unknown()
+env.finish()

@@ -136,4 +136,5 @@ def _spawn(arguments: list[str], reads: int, writes: int) -> int:
         (os.POSIX_SPAWN_DUP2, reads, 3),
         (os.POSIX_SPAWN_DUP2, writes, 4),
     ]
-    return os.posix_spawn(arguments[0], arguments, os.environ, file_actions=actions, setsid=True)
+    env = {**os.environ, "TZ": "UTC"}  # of pages that are told no time zone, wherever this machine is
+    return os.posix_spawn(arguments[0], arguments, env, file_actions=actions, setsid=True)

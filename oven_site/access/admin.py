@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
@@ -49,7 +50,8 @@ class ApiTokenAdmin(Exporting):
             token.save()
             audit(request, [token], "rotated")
             text = "The new secret of {}, shown only now: <code>{}</code>. The old one ends {}."
-            end = f"at {token.previous_until:%Y-%m-%d %H:%M} UTC" if settings.OVEN_TOKEN_GRACE_S > 0 else "now"
+            ends = timezone.localtime(token.previous_until)
+            end = f"at {ends:%Y-%m-%d %H:%M %Z}" if settings.OVEN_TOKEN_GRACE_S > 0 else "now"
             messages.success(request, format_html(text, token.name, secret, end))
 
     @display(description="State", label={"valid": "success", "expired": "danger"})

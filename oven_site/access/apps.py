@@ -10,6 +10,7 @@ class AccessConfig(AppConfig):
     def ready(self) -> None:
         from django.db.models.signals import post_migrate
 
+        from oven_site import checks  # noqa: F401 - registers them
         from oven_site.access import roles, signins
 
         post_migrate.connect(roles.fill, dispatch_uid="oven-roles")

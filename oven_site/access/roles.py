@@ -7,7 +7,7 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.contrib.auth.management import create_permissions
-from django.db.models import Model
+from django.db.models import Model, Q
 
 OWN_APPS = ("captures", "bakes", "bundles")  # and every app within oven_site
 OTHER_LABELS = {"auth", "admin", "mfa", "socialaccount"}  # of libraries, whose rows administrators see
@@ -88,3 +88,39 @@ def _ready(using: str) -> bool:
 def is_watcher(user: Any) -> bool:
     """May see what the live page shows."""
     return bool(user.is_authenticated and user.is_active and user.is_staff and user.has_perm(WATCH))
+
+
+# --- who may give what ----------------------------------------------------------------------------------------------
+
+
+def grantable(user: Any) -> Any:
+    """Return the permissions that an account may give to others: a superuser all, everybody else their own."""
+    from django.contrib.auth.models import Permission
+
+    everything = Permission.objects.all()
+    return everything if user.is_superuser else everything.filter(_of(user)).distinct()
+
+
+def grantable_groups(user: Any) -> Any:
+    """Return the groups that an account may put others into: those whose permissions it has itself."""
+    from django.contrib.auth.models import Group, Permission
+
+    groups = Group.objects.all()
+    if user.is_superuser:
+        return groups
+    return groups.exclude(permissions__in=Permission.objects.exclude(pk__in=grantable(user).values("pk")))
+
+
+def may_manage(user: Any, account: Any) -> bool:
+    """Return whether `user` may change `account`: not one that may do, or could do once active, more than `user`."""
+    if user.is_superuser:
+        return True
+    from django.contrib.auth.models import Permission
+
+    beyond = Permission.objects.filter(_of(account)).exclude(pk__in=grantable(user).values("pk"))
+    return not account.is_superuser and not beyond.exists()
+
+
+def _of(user: Any) -> Q:
+    """Select an account's permissions, its own and its groups', whether it is active or not."""
+    return Q(user=user) | Q(group__user=user)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import unicodedata
 from datetime import timedelta
 from typing import Any
 
@@ -39,13 +40,18 @@ def refused(request: HttpRequest, name: str = "") -> HttpResponse | None:
     name = name or request.POST.get("username", "")
     names = {Rule.SIGN_INS: client_of(request)}
     if name:
-        names[Rule.SIGN_IN_NAMES] = f"name:{name.strip().lower()}"
+        names[Rule.SIGN_IN_NAMES] = f"name:{counted(name)}"
     try:
         throttles.check(names)
     except Throttled as throttled:
         note(request, Outcome.THROTTLED, PASSWORD, name=name)
         return too_often(request, throttled)
     return None
+
+
+def counted(name: str) -> str:
+    """Return the name that attempts are counted by: one for all spellings by which the form finds the account."""
+    return unicodedata.normalize("NFKC", name.strip()).casefold()
 
 
 def way_refused(request: HttpRequest, how: How = LINK, count: bool = False) -> HttpResponse | None:

@@ -15,9 +15,11 @@ from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
@@ -27,7 +29,9 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.utils import display_for_label
 
+from oven_site.access import roles
 from oven_site.dashboard import drawing, exports
+from oven_site.dashboard import queues as queues
 from oven_site.dashboard.audit import EACH as AUDIT_EACH
 from oven_site.dashboard.audit import audit as audit
 from oven_site.dashboard.lists import CappedPaginator as CappedPaginator
@@ -226,7 +230,7 @@ def ago(moment: datetime | None) -> SafeString | str:
     """How long ago, with the exact time on hover."""
     if moment is None:
         return "–"
-    exact = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    exact = timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, naturaltime(moment))
 
 
@@ -246,16 +250,61 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+FOR_SUPERUSERS = {"is_superuser", "user_permissions"}  # fields that nobody else may set
+
+
 @admin.register(User)
 class UserAdmin(BaseUserAdmin, ModelAdmin):
+    """Accounts. Nobody gives more than they have: see `roles.may_manage`."""
+
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if request.user.is_superuser:
+            return found
+        hidden = FOR_SUPERUSERS if self.has_change_permission(request, obj) else {"user_permissions"}
+        return [
+            (title, {**options, "fields": tuple(name for name in options["fields"] if name not in hidden)})
+            for title, options in found
+        ]
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        if db_field.name == "groups":
+            kwargs["queryset"] = roles.grantable_groups(request.user)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not request.user.is_superuser and FOR_SUPERUSERS & set(request.POST):
+            raise PermissionDenied
+        return super().changeform_view(request, *args, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or roles.may_manage(request.user, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or roles.may_manage(request.user, obj))
+
 
 @admin.register(Group)
 class GroupAdmin(BaseGroupAdmin, ModelAdmin):
-    pass
+    """Groups. Nobody puts more into one than they have, or changes one that has more."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        if db_field.name == "permissions":
+            kwargs["queryset"] = roles.grantable(request.user)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and self._is_within(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._is_within(request, obj)
+
+    def _is_within(self, request: HttpRequest, group: Any) -> bool:
+        return group is None or roles.grantable_groups(request.user).filter(pk=group.pk).exists()
 
 
 def changelist_link(model: type[Model], text: str, **query: Any) -> SafeString:

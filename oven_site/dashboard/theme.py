@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse_lazy
+from django.utils import timezone
 
 
 def _item(title: str, icon: str, url: str, permission: str = "") -> dict[str, Any]:
@@ -40,7 +41,7 @@ def _has(permission: str) -> Callable[[Any], bool]:
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Oven",
     "SITE_HEADER": "Oven",
-    "SITE_SUBHEADER": "Captures of live pieces",
+    "SITE_SUBHEADER": lambda request: f"Times in {timezone.get_current_timezone_name()}",
     "SITE_SYMBOL": "local_fire_department",
     "SITE_URL": "/",
     "ACCOUNT": {"navigation": account_links},
@@ -121,7 +122,10 @@ UNFOLD: dict[str, Any] = {
                     _item("Users", "person", "admin:auth_user_changelist"),
                     _item("Groups", "group", "admin:auth_group_changelist"),
                     _item("Audit", "policy", "admin:admin_logentry_changelist"),
-                    _item("Queues", "stacks", "admin:django_rq_dashboard_changelist", "access.view_apitoken"),
+                    {
+                        **_item("Queues", "stacks", "admin:django_rq_dashboard_changelist"),
+                        "permission": lambda request: bool(request.user.is_superuser),
+                    },
                 ],
             },
         ],

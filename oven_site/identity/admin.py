@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from oven_site.access import roles
 from oven_site.dashboard.admin import EXPORTS, Exporting, ago
 
 for model in (EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken):
@@ -35,7 +36,8 @@ class Removable(Exporting):
         return str(row.user)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.has_perm(f"{self.opts.app_label}.delete_{self.opts.model_name}"))
+        may = bool(request.user.has_perm(f"{self.opts.app_label}.delete_{self.opts.model_name}"))
+        return may and (obj is None or roles.may_manage(request.user, obj.user))
 
 
 @admin.register(Authenticator)

@@ -54,7 +54,7 @@ class Execution:
     def note(self, line: str) -> None:
         """A line in the attempt's log."""
         if len(self._lines) < MAX_LOG_LINES:
-            self._lines.append(f"{timezone.now():%H:%M:%S.%f}"[:-3] + f" {line}")
+            self._lines.append(f"{timezone.localtime():%H:%M:%S.%f}"[:-3] + f" {line}")
 
     def report(self, stage: str, percent: int, detail: str = "", **live: Any) -> None:
         """Progress: at most five a second reach anybody, except that a new stage always does.

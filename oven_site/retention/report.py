@@ -46,7 +46,8 @@ class Tally:
     def __str__(self) -> str:
         parts = [f"{self.rows:,} rows"] if self.rows or not self.files else []
         if self.oldest and self.newest:
-            parts[0] += f" that ended {self.oldest:%Y-%m-%d %H:%M} to {self.newest:%Y-%m-%d %H:%M}"
+            first, last = timezone.localtime(self.oldest), timezone.localtime(self.newest)
+            parts[0] += f" that ended {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M %Z}"
         parts += [f"{count:,} {name}" for name, count in sorted(self.along.items())]
         if self.files or self.rows:
             parts.append(f"{self.files:,} files, {readable(self.bytes)}")

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +55,10 @@ def parse(argv: Sequence[str] | None, env: Mapping[str, str]) -> plan.Options:
     add("--bakes", type=number(0, 64), default=2, help="how many bakes run at once (default 2)")
     add("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     add("--roles", type=roles, default=plan.ROLES, metavar="LIST", help="what to run (default: everything)")
+    try:
+        number(1, 65534)(port)
+    except argparse.ArgumentTypeError as problem:
+        parser.error(f"OVEN_PORT={problem}")
     found = parser.parse_args(argv)
     if "valkey" not in found.roles and not plan.is_set(env, "REDIS_URL"):
         parser.error("argument --roles: without valkey, REDIS_URL must name a server")
@@ -110,8 +115,8 @@ def start(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str
     if plan.own_valkey(options, given):
         embedded.prepare(options.data)
         valkey = supervisor.add(plan.valkey(options))
-    if loader := plan.loader():
-        supervisor.load(loader, _READY_LIMIT)
+    if (loader := plan.loader()) and supervisor.load(loader, _READY_LIMIT).code == os.EX_CONFIG:
+        raise Refused("Oven did not start: the settings named above are wrong")
     if valkey is not None:
         socket_path = embedded.socket_path(options.data)
         wait(supervisor, valkey, lambda: embedded.answers(socket_path))
@@ -122,13 +127,25 @@ def start(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str
 
 
 def migrate(supervisor: Supervisor) -> None:
-    """Bring the database up to date; silent when it is."""
+    """Check the settings and bring the database up to date; silent when both are in order."""
     result = supervisor.run_once(plan.manage("migrate", "migrate", "--noinput")._replace(show=False))
+    errors, warnings = (_said(result.lines, level) for level in "EW")
+    if result.code == os.EX_CONFIG or errors:
+        raise Refused("Oven did not start: settings are wrong\n" + "\n".join(errors or result.lines))
     if result.code != 0:
         raise Refused("the database cannot be brought up to date:\n" + "\n".join(result.lines))
+    for text in warnings:
+        supervisor.console.say(text)
     if not any("No migrations to apply" in text for text in result.lines):
-        for text in result.lines:
+        begin = next((at for at, text in enumerate(result.lines) if text.startswith("Operations")), 0)
+        for text in result.lines[begin:]:
             supervisor.console.plain(f"  {text}".encode())
+
+
+def _said(lines: Sequence[str], level: str) -> list[str]:
+    """Return what Django's checks have found: `?: (oven.E001) text` without what stands before the text."""
+    found = [re.fullmatch(rf"\?: \(\w+\.{level}\d+\) (.+)", text) for text in lines]
+    return [match[1] for match in found if match]
 
 
 def wait(supervisor: Supervisor, needed: Process, ready: Callable[[], bool]) -> None:

@@ -104,11 +104,14 @@ class Supervisor:
         self._start(process)
         return process
 
-    def load(self, child: Child, timeout: float) -> None:
+    def load(self, child: Child, timeout: float) -> Process:
         """Start the process that children are forks of, and wait until it can fork, or has died of trying."""
         loader = self._loader = self.processes[child.name] = Loader(child)
         self._start(loader)
         self.until(lambda: loader.loaded() or loader.deaths > 0, timeout)
+        if loader.deaths:
+            self._drain_outputs()
+        return loader
 
     def _start(self, process: Process) -> None:
         loader = self._loader
@@ -210,6 +213,8 @@ class Supervisor:
         delay = process.ended(code, self._backoff)
         self._sweep_at = time.monotonic()  # it may have left something behind
         if self._stopping or not process.child.restart:
+            return
+        if process is self._loader and code == os.EX_CONFIG:  # it has said which settings are wrong
             return
         process.restart_at = time.monotonic() + delay
         self.console.say(f"{process.child.name} {process.epitaph}; starting it again in {delay:.1f} s")

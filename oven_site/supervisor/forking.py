@@ -55,11 +55,17 @@ def main(argv: Sequence[str]) -> None:
 
 
 def load() -> None:
-    """Everything that any of the processes needs. Raises RuntimeError when that has started a thread."""
+    """Load what any of the processes needs. Exits where settings are wrong; raises RuntimeError for a thread."""
     gc.disable()  # what is loaded stays, and a look through it would only unshare it
     import django
 
-    django.setup()
+    from oven_site.environment import SettingsError
+
+    try:
+        django.setup()
+    except SettingsError as problem:
+        print(problem, file=sys.stderr)
+        sys.exit(os.EX_CONFIG)
     for name in PROGRAM:
         importlib.import_module(name)
     if len(os.listdir("/proc/self/task")) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from captures.engine import process
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
 from captures.engine.page import MAX_HEIGHT, PageOptions
@@ -182,3 +184,13 @@ def test_the_visitor_is_as_asked_for(take: Take, server: ThreadingHTTPServer) ->
 
 def test_a_color_scheme_is_preferred(take: Take) -> None:
     assert color(take(color_scheme="dark"), 200, 100) == DARK
+
+
+def test_the_machines_time_zone_is_not_that_of_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    reads, writes = os.pipe()
+    pid = process._spawn(["/bin/sh", "-c", "echo $TZ >&4"], reads, writes)
+    os.waitpid(pid, 0)
+    assert os.read(reads, 100) == b"UTC\n"
+    os.close(reads)
+    os.close(writes)

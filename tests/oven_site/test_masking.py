@@ -30,6 +30,7 @@ SECRET = "s3cr3t-value_1"
         f'{{"callbackSecret": "{SECRET}", "code": "x"}}',
         f"{{'pinataSecret': '{SECRET}'}}",
         f"Cookie: a=b; sessionid={SECRET}; csrftoken={SECRET}",
+        f"a=b; __Host-sessionid={SECRET}; __Host-csrftoken={SECRET}",
         f"postgres://oven:{SECRET}@db/oven",
         f"redis://:{SECRET}@127.0.0.1:6379",
         f"token oven_{SECRET}{SECRET} was refused",

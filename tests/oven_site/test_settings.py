@@ -21,7 +21,9 @@ def names_read() -> set[str]:
     found: set[str] = set()
     tree = ast.parse((ROOT / "oven_site" / "settings.py").read_text())
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and re.fullmatch(r"env\.(?!read_env)\w+", ast.unparse(node.func)):
+        if isinstance(node, ast.Call) and re.fullmatch(
+            r"env\.(?!read_env|finish|unknown)\w+", ast.unparse(node.func)
+        ):
             found |= _spelled_out(node.args[0])
     return found
 

@@ -213,3 +213,33 @@ def test_wrong_options_are_refused(arguments: list[str], capsys: pytest.CaptureF
         cli.parse(arguments, {})
     assert refusal.value.code == 2
     assert arguments[-1] in capsys.readouterr().err
+
+
+def test_what_the_checks_find_is_said_at_the_start(run: Run, project: Path, port: int) -> None:
+    checked = "System check identified some issues:\n\nWARNINGS:\n?: (oven.W001) OVEN_A is not a setting.\n"
+    launch(run, project, port, FAKE_MIGRATE=f"{checked}No migrations to apply.")
+    run.wait_for("Ctrl-C stops it.")
+    assert "oven      | OVEN_A is not a setting.\n" in run.output
+    assert "WARNINGS" not in run.output
+    assert run.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("1", "SystemCheckError: System check identified some issues:\n\nERRORS:\n?: (oven.E001) OVEN_B is missing."),
+        ("78", "OVEN_B is missing."),
+    ],
+)
+def test_settings_that_are_wrong_stop_everything(run: Run, project: Path, port: int, code: str, text: str) -> None:
+    launch(run, project, port, FAKE_MIGRATE=text, FAKE_MIGRATE_CODE=code)
+    assert run.process.wait(20) == 1
+    assert "oven      | Oven did not start: settings are wrong\nOVEN_B is missing.\n" in run.output
+    assert "database" not in run.output
+
+
+def test_a_port_of_the_environment_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.parse([], {"OVEN_PORT": "x"})
+    assert caught.value.code == 2
+    assert "OVEN_PORT='x' is not a number from 1 to 65534" in capsys.readouterr().err

@@ -51,7 +51,7 @@ class Command(BaseCommand):
     def _spec(self, options: dict[str, Any]) -> BundleSpec:
         name, root = options["piece"], options["source"]
         return BundleSpec(
-            now=timezone.localtime(),
+            now=timezone.now(),
             piece="" if name.startswith("$") else name,
             code=name if name.startswith("$") else "",
             version=trees.version(root),

@@ -1,5 +1,6 @@
 // The card of an ended job.
 
+import { exact } from "./clock.js";
 import { copy, el, icon, iconButton, notice, setAttr, setBadges, setIcon, setText, show } from "./dom.js";
 import { openMenu } from "./menu.js";
 import { Player } from "./player.js";
@@ -44,7 +45,7 @@ export function card(entry, store, tools) {
     setBadges(badges, [...basics(job), ...remarks({ ...job, facts: known })]);
     setAttr(node, "data-state", job.state);
     drawFacts(facts, job);
-    setAttr(when, "title", new Date(job.ended).toLocaleString("en-GB"));
+    setAttr(when, "title", exact(job.ended));
     const url = near(known.url);
     for (const link of [open, copier, load]) show(link, Boolean(url));
     if (url) {

@@ -1,5 +1,6 @@
 // How it went: queue depth, jobs a minute, how long they took, how many succeeded.
 
+import { minutes } from "./clock.js";
 import { byId, el, setAttr, setOptions, setText, show } from "./dom.js";
 import { Plot } from "./plot.js";
 import { get } from "./server.js";
@@ -69,7 +70,7 @@ export class Charts {
     this.rate.draw({ from, stepS, series: rates(named.map(([, , kind]) => kind), stepS) });
     this.took.draw({ from, stepS, series: [...lines((kind) => kind.p50, " p50"), ...lines((kind) => kind.p95, " p95", true)] });
     this.#drawSuccess(shown.map(([name]) => [this.labels[name] ?? name, success[name]]));
-    setText(byId("charts-at"), `as of ${new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}`);
+    setText(byId("charts-at"), `as of ${minutes(Date.now())}`);
   }
 
   #drawSuccess(rows) {

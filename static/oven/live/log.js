@@ -1,7 +1,7 @@
 // The activity log: newest first.
 
+import { exact, seconds } from "./clock.js";
 import { byId, el, setAttr, setText, show } from "./dom.js";
-import { time } from "./words.js";
 
 const KEPT = 500;
 const PROBLEMS = ["warn", "error"];
@@ -128,7 +128,7 @@ function line({ time: at, type, msg, job }) {
   return el(
     "li",
     { data: { type } },
-    el("time", { datetime: at, title: at, text: time(at) }),
+    el("time", { datetime: at, title: exact(at), text: seconds(at) }),
     el("span", { class: "type", text: type }),
     tag,
     el("span", { class: "msg", dir: "auto", text: msg }),

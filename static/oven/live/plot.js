@@ -1,5 +1,6 @@
 // Draws series over time as SVG: lines or stacked bars, axes with a unit, a cursor that reads out, and a table.
 
+import { minutes } from "./clock.js";
 import { el, setAttr, setText } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -170,7 +171,7 @@ export class Plot {
   }
 
   #time(at) {
-    return new Date(this.#data.from + at * this.#data.stepS * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+    return minutes(this.#data.from + at * this.#data.stepS * 1000);
   }
 
   #fillTable() {

@@ -78,11 +78,6 @@ export function ago(ms) {
   return s < 86400 ? `${Math.floor(s / 3600)} h ago` : `${Math.floor(s / 86400)} d ago`;
 }
 
-export function time(iso) {
-  const moment = new Date(iso);
-  return Number.isNaN(moment.getTime()) ? "" : moment.toLocaleTimeString("en-GB");
-}
-
 export const number = (value) => value.toLocaleString("en-GB");
 export const many = (count, one, more) => `${number(count)} ${count === 1 ? one : more}`;
 export const title = (job) => job.facts?.piece || job.name || job.id;

@@ -1,5 +1,6 @@
 // The store screenshots' page: starts captures, and shows how far each is, until all have ended.
 
+import { exact } from "../live/clock.js";
 import { byId, el, notice, setAttr, setText, show } from "../live/dom.js";
 import { get, safe } from "../live/server.js";
 import { initTheme } from "../live/theme.js";
@@ -91,5 +92,5 @@ function said(shot) {
   if (!shot.imageUrl) return "";
   const size = shot.bytes < 1e6 ? `${Math.round(shot.bytes / 1e3)} kB` : `${(shot.bytes / 1e6).toFixed(1)} MB`;
   const large = shot.bytes > 8 * 1024 * 1024 ? ", more than stores take" : "";
-  return `${size}${large} · ${new Date(shot.capturedAt).toLocaleString("en-GB")}`;
+  return `${size}${large} · ${exact(shot.capturedAt)}`;
 }

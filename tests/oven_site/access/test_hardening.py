@@ -155,6 +155,16 @@ def test_too_many_passwords_for_one_account_are_429_from_anywhere(people: Any, s
     assert sign_in(Client(), name="charlie", password="x").status_code == 200
 
 
+@pytest.mark.parametrize("spelling", ["ａlice", "ＡＬＩＣＥ", "ⓐlice", " alice\u3000", "ali\u217de"])
+def test_every_spelling_of_a_name_counts_for_its_account(
+    people: Any, settings: Any, valkey: Any, spelling: str
+) -> None:
+    settings.OVEN_THROTTLE_SIGN_IN_NAMES = rate("2/h")
+    for n in range(2):
+        sign_in(Client(REMOTE_ADDR=f"192.0.2.{n}"), name="alice", password="x")
+    assert sign_in(Client(REMOTE_ADDR="192.0.2.9"), name=spelling).status_code == 429
+
+
 def test_too_many_links_that_are_none_are_429(settings: Any, valkey: Any) -> None:
     settings.OVEN_THROTTLE_SIGN_INS = rate("2/h")
     found = [Client().get(f"/sign-in?sesame=guess{n}").status_code for n in range(4)]

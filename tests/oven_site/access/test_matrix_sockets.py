@@ -64,6 +64,19 @@ async def headers_of(who: str, people: Any) -> list[tuple[bytes, bytes]]:
     return [(b"cookie", (await cookie_of(getattr(people, who))).encode())] if who in PEOPLE else []
 
 
+@awaited
+async def test_a_page_of_another_site_gets_no_socket_with_a_session(people: Any, valkey: Any) -> None:
+    cookie = (await cookie_of(people.viewer)).encode()
+    found = {}
+    for path in ("/ws", "/ws/live"):
+        for origin in (b"http://oven.example", b"https://evil.example"):
+            headers = [(b"host", b"oven.example"), (b"cookie", cookie), (b"origin", origin)]
+            socket = WebsocketCommunicator(routes, path, headers=headers)
+            found[path, origin] = (await socket.connect(5))[0]
+            await socket.disconnect()
+    assert found == {(path, origin): b"evil" not in origin for path, origin in found}
+
+
 @pytest.mark.parametrize("pattern", SOCKETS)
 @awaited
 async def test_every_socket_lets_in_whom_it_may(people: Any, valkey: Any, pattern: str) -> None:
