@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -359,8 +360,29 @@ OVEN_ALERT_DISK_PERCENT = env.float("OVEN_ALERT_DISK_PERCENT", default=90.0)
 OVEN_ALERT_FAILURES_PERCENT = env.float("OVEN_ALERT_FAILURES_PERCENT", default=5.0)
 OVEN_ALERT_FAILURES_LEAST = env.int("OVEN_ALERT_FAILURES_LEAST", default=20)
 OVEN_ALERT_CALLBACK_DAYS = env.float("OVEN_ALERT_CALLBACK_DAYS", default=7.0)
+OVEN_ALERT_HTTP_PERCENT = env.float("OVEN_ALERT_HTTP_PERCENT", default=1.0)
+OVEN_ALERT_HTTP_LEAST = env.int("OVEN_ALERT_HTTP_LEAST", default=50)
+OVEN_ALERT_BACKUP_HOURS = env.float("OVEN_ALERT_BACKUP_HOURS", default=26.0)  # 0: backups are not watched
 OVEN_READY_POOLS = env.list("OVEN_READY_POOLS", default=list(POOLS))
 OVEN_SAMPLE_DAYS = env.float("OVEN_SAMPLE_DAYS", default=14.0)
+
+# --- Alerts: who is told --------------------------------------------------------------------------------------------
+OVEN_ALERT_QUIET_S = env.float("OVEN_ALERT_QUIET_S", default=60.0)  # nothing is sent so long after a start
+OVEN_ALERT_WEBHOOK = env.str("OVEN_ALERT_WEBHOOK", default="")  # none: no webhook
+OVEN_ALERT_WEBHOOK_KEY = env.str("OVEN_ALERT_WEBHOOK_KEY", default="")  # whsec_...; none: not signed
+OVEN_ALERT_MAIL_TO = env.list("OVEN_ALERT_MAIL_TO", default=[])  # none: no mails
+OVEN_ALERT_MAIL_FROM = env.str("OVEN_ALERT_MAIL_FROM", default="")
+OVEN_PING_URL = env.str("OVEN_PING_URL", default="")  # none: no pings
+OVEN_PING_EVERY_S = env.float("OVEN_PING_EVERY_S", default=60.0)
+OVEN_PING_BACKUP_URL = env.str("OVEN_PING_BACKUP_URL", default="")
+EMAIL_URL = env.str("EMAIL_URL", default="")
+EMAIL_TIMEOUT = 10
+EMAIL_HOST = EMAIL_HOST_USER = EMAIL_HOST_PASSWORD = ""
+if EMAIL_URL:
+    with contextlib.suppress(ImproperlyConfigured, ValueError):  # oven_site.health.checks refuses it
+        vars().update(env.email_url_config(EMAIL_URL))
+if not OVEN_ALERT_MAIL_FROM:
+    OVEN_ALERT_MAIL_FROM = EMAIL_HOST_USER if "@" in (EMAIL_HOST_USER or "") else "oven@localhost"
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 OVEN_LOG_FORMAT = env.str("OVEN_LOG_FORMAT", default="")  # json, console; none: what fits where they go
@@ -374,5 +396,12 @@ from oven_site.logs import logging_config  # noqa: E402
 
 _SECRETS = [SECRET_KEY, OVEN_CALLBACK_SECRET, *OVEN_WEBHOOK_KEYS, *OVEN_URL_KEYS]
 _SECRETS += [OVEN_OIDC_CLIENT_SECRET, OVEN_PINATA_JWT, OVEN_PINATA_SECRET, OVEN_KUBO_TOKEN]
+_SECRETS += [
+    OVEN_ALERT_WEBHOOK,
+    OVEN_ALERT_WEBHOOK_KEY,
+    EMAIL_HOST_PASSWORD or "",
+    OVEN_PING_URL,
+    OVEN_PING_BACKUP_URL,
+]
 _SECRETS += [env.str(f"{store}_S3_SECRET", default="") for store in ("ART", "BLOBS")]
 LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL, _SECRETS)
