@@ -52,7 +52,7 @@ WAITING = (
     *("/grab", "/grab/<format>/<width>/<height>/<path:piece>", "/grab-ipfs"),
     *("/icon/<size>/<path:piece>", "/preview/<size>/<path:piece>"),
     *("/app-screenshots/<preset>/<path:piece>", "/app-screenshots/download/<path:piece>"),
-    *("/kidlisp-og", "/kidlisp-og.png", "/notepat-og.png", "/kidlisp-backdrop", "/kidlisp-backdrop.webp"),
+    *("/kidlisp-og", "/notepat-og.png", "/kidlisp-backdrop", "/kidlisp-backdrop.webp"),
 )
 
 

@@ -44,8 +44,8 @@ class Changes:
             self._seen[alert["code"]] = now
             self._take(self._rows, alert)
         if now >= self._loud_at:
-            self._announce(self._rows)
             self._end(self._rows, now)
+            self._announce([row for code, row in self._rows.items() if self._seen[code] == now])
         return [row.text for row in self._rows.values() if row.level == "bad"]
 
     def _take(self, rows: dict[str, RaisedAlert], alert: Alert) -> None:
@@ -63,8 +63,8 @@ class Changes:
             row.level, row.announced = "bad", False
         row.text = text
 
-    def _announce(self, rows: dict[str, RaisedAlert]) -> None:
-        for row in rows.values():
+    def _announce(self, rows: list[RaisedAlert]) -> None:
+        for row in rows:
             if row.announced or not ways.configured():
                 continue
             with transaction.atomic():

@@ -93,7 +93,7 @@ def webhook(message: Message) -> Future[Reply]:
         "at": message.at,
     }
     body = json.dumps(payload).encode()
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "webhook-id": message.message_id}
     if settings.OVEN_ALERT_WEBHOOK_KEY:
         keys = [signing.decoded(settings.OVEN_ALERT_WEBHOOK_KEY, "OVEN_ALERT_WEBHOOK_KEY")]
         headers |= signing.headers(message.message_id, int(time.time()), body, keys)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from oven_site.health import carrier
 from tests.site_server import Site
 from tests.smtp_server import Mailbox
 
@@ -28,6 +29,14 @@ def mailbox(settings: Any) -> Iterator[Mailbox]:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
         yield server
+
+
+@pytest.fixture
+def no_redis(valkey: Any, settings: Any) -> Iterator[None]:
+    settings.REDIS_URL = "unix:///nowhere.sock"
+    carrier._forget()
+    yield
+    carrier._forget()
 
 
 class Clock:

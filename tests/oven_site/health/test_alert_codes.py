@@ -180,8 +180,8 @@ def test_it_is_sent_once_when_it_is_raised_and_once_when_it_is_over(
             outbox.send_mail()
         return {alert["code"]: alert["level"] for alert in current}
 
-    up, down = CASES[code]().__iter__(), []
-    level = look(next(up))[code]
+    case = CASES[code]()
+    level = look(next(case))[code]
     senders.ping(looks)
     posted = [hook.json for hook in receiver.received if hook.path == "/hook"]
     assert [(post["code"], post["state"], post["level"]) for post in posted] == [(code, "raised", level)]
@@ -190,8 +190,7 @@ def test_it_is_sent_once_when_it_is_raised_and_once_when_it_is_over(
     assert (pinged, receiver.fetched) == ((["/ping/fail"], []) if level == "bad" else ([], ["/ping"]))
 
     clock.on(31)
-    down = next(up)
-    assert code not in look(down)
+    assert code not in look(next(case))
     posted = [hook.json for hook in receiver.received if hook.path == "/hook"]
     assert Counter(post["state"] for post in posted if post["code"] == code) == {"raised": 1, "over": 1}
     assert len(mailbox.mails) == 1  # one a code in half an hour
