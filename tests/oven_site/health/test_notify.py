@@ -154,8 +154,14 @@ def test_a_webhook_is_signed_and_fits_slack_and_discord(receiver: Site, clock: C
     (hook,) = receiver.received
     text = "Bad: Memory is 99 % full. (oven.example)"
     assert Webhook(KEY).verify(hook.body, hook.headers) == {
-        **{"code": "memory", "level": "bad", "state": "raised", "text": text, "content": text},
-        **{"host": "oven.example", "url": "https://oven.example", "at": hook.json["at"]},
+        "code": "memory",
+        "level": "bad",
+        "state": "raised",
+        "text": text,
+        "content": text,
+        "host": "oven.example",
+        "url": "https://oven.example",
+        "at": hook.json["at"],
     }
     assert hook.headers["content-type"] == "application/json"
 
