@@ -377,12 +377,14 @@ OVEN_PING_EVERY_S = env.float("OVEN_PING_EVERY_S", default=60.0)
 OVEN_PING_BACKUP_URL = env.str("OVEN_PING_BACKUP_URL", default="")
 EMAIL_URL = env.str("EMAIL_URL", default="")
 EMAIL_TIMEOUT = 10
-EMAIL_HOST = EMAIL_HOST_USER = EMAIL_HOST_PASSWORD = ""
+_mail = {"EMAIL_HOST": ""}
 if EMAIL_URL:
     with contextlib.suppress(ImproperlyConfigured, ValueError):  # oven_site.health.checks refuses it
-        vars().update(env.email_url_config(EMAIL_URL))
+        _mail = env.email_url_config(EMAIL_URL)
+vars().update(_mail)
 if not OVEN_ALERT_MAIL_FROM:
-    OVEN_ALERT_MAIL_FROM = EMAIL_HOST_USER if "@" in (EMAIL_HOST_USER or "") else "oven@localhost"
+    _mail_user = _mail.get("EMAIL_HOST_USER") or ""
+    OVEN_ALERT_MAIL_FROM = _mail_user if "@" in _mail_user else "oven@localhost"
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 OVEN_LOG_FORMAT = env.str("OVEN_LOG_FORMAT", default="")  # json, console; none: what fits where they go
@@ -399,7 +401,7 @@ _SECRETS += [OVEN_OIDC_CLIENT_SECRET, OVEN_PINATA_JWT, OVEN_PINATA_SECRET, OVEN_
 _SECRETS += [
     OVEN_ALERT_WEBHOOK,
     OVEN_ALERT_WEBHOOK_KEY,
-    EMAIL_HOST_PASSWORD or "",
+    _mail.get("EMAIL_HOST_PASSWORD") or "",
     OVEN_PING_URL,
     OVEN_PING_BACKUP_URL,
 ]
