@@ -96,6 +96,16 @@ def test_what_was_over_within_the_first_minute_is_not_sent(receiver: Site, clock
     assert not RaisedAlert.objects.exists()
 
 
+def test_what_went_away_shortly_before_the_minutes_end_is_not_sent(receiver: Site, clock: Clock) -> None:
+    watched = Changes(clock)
+    clock.on(45)
+    watched.note([QUEUE])
+    for _ in range(20):
+        clock.on(3)
+        watched.note([])
+    assert not Notice.objects.exists()
+
+
 def test_a_new_start_and_a_wiped_redis_repeat_nothing(receiver: Site, clock: Clock, valkey: Any) -> None:
     loud(clock).note([QUEUE])
     valkey.flushall()
@@ -130,6 +140,8 @@ def test_an_alert_that_gets_worse_is_raised_anew(receiver: Site, clock: Clock) -
     assert watched.note([{**QUEUE, "code": "core"}]) == []
     assert watched.note([{**QUEUE, "code": "core", "level": "bad"}]) == [QUEUE["text"]]
     watched.note([{**QUEUE, "code": "core"}])
+    publisher.flush()
+    assert [entry["type"] for entry in progress.recent_log()] == ["error", "warn"]
     assert [(notice.level, notice.change) for notice in Notice.objects.all()] == [
         ("warn", "raised"),
         ("bad", "raised"),
