@@ -39,5 +39,5 @@ class BakesConfig(AppConfig):
                 protect="bakes.jobs.retained_deliveries",
             )
         )
-        alerts.provide("bakes.alerts.undelivered")
+        alerts.provide("bakes.alerts.undelivered", "callbacks")
         snapshot.provide("bake", shapes.status_parts)

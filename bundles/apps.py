@@ -7,10 +7,11 @@ class BundlesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from oven_site.health import alerts
+        from oven_site.health import alerts, traffic
         from oven_site.jobs import registry
 
-        alerts.provide("bundles.alerts.runtime")
+        alerts.provide("bundles.alerts.runtime", "core")
+        traffic.waits("/bundle-html", "/pack-html", "/bundle-prewarm")
         registry.register(
             registry.Kind(
                 name="core",

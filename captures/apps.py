@@ -47,6 +47,13 @@ PIN: dict[str, Any] = {
     "places": ("art:ipfs",),
     "beside": 4,
 }
+# Routes that answer when a job has ended.
+WAITING = (
+    *("/grab", "/grab/<format>/<width>/<height>/<path:piece>", "/grab-ipfs"),
+    *("/icon/<size>/<path:piece>", "/preview/<size>/<path:piece>"),
+    *("/app-screenshots/<preset>/<path:piece>", "/app-screenshots/download/<path:piece>"),
+    *("/kidlisp-og", "/notepat-og.png", "/kidlisp-backdrop", "/kidlisp-backdrop.webp"),
+)
 
 
 class CapturesConfig(AppConfig):
@@ -57,6 +64,7 @@ class CapturesConfig(AppConfig):
     def ready(self) -> None:
         from captures import shapes
         from captures.gallery import cards, icons
+        from oven_site.health import traffic
         from oven_site.jobs import registry
         from oven_site.live import snapshot
 
@@ -67,3 +75,4 @@ class CapturesConfig(AppConfig):
         snapshot.provide_frozen(shapes.frozen_list)
         icons.provide_all()
         cards.provide_all()
+        traffic.waits(*WAITING)

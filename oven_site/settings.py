@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from oven_site.access.rates import rate
@@ -446,10 +448,33 @@ OVEN_ALERT_DISK_PERCENT = env.float("OVEN_ALERT_DISK_PERCENT", default=90.0, lea
 OVEN_ALERT_FAILURES_PERCENT = env.float("OVEN_ALERT_FAILURES_PERCENT", default=5.0, least=0, most=100)
 OVEN_ALERT_FAILURES_LEAST = env.int("OVEN_ALERT_FAILURES_LEAST", default=20, least=1)
 OVEN_ALERT_CALLBACK_DAYS = env.float("OVEN_ALERT_CALLBACK_DAYS", default=7.0, least=0)
+OVEN_ALERT_HTTP_PERCENT = env.float("OVEN_ALERT_HTTP_PERCENT", default=1.0, least=0, most=100)
+OVEN_ALERT_HTTP_LEAST = env.int("OVEN_ALERT_HTTP_LEAST", default=50, least=1)
+OVEN_ALERT_BACKUP_HOURS = env.float("OVEN_ALERT_BACKUP_HOURS", default=26.0, least=0)  # 0: backups are not watched
 OVEN_READY_POOLS = env.list(
     "OVEN_READY_POOLS", default=list(POOLS), each=one_of(*POOLS), valid=f"pools ({', '.join(POOLS)})"
 )
 OVEN_SAMPLE_DAYS = env.float("OVEN_SAMPLE_DAYS", default=14.0, above=0)
+
+# --- Alerts: who is told --------------------------------------------------------------------------------------------
+OVEN_ALERT_QUIET_S = env.float("OVEN_ALERT_QUIET_S", default=60.0, least=0)  # nothing is sent so long after a start
+OVEN_ALERT_WEBHOOK = env.str("OVEN_ALERT_WEBHOOK", default="", secret=True)  # none: no webhook
+OVEN_ALERT_WEBHOOK_KEY = env.str("OVEN_ALERT_WEBHOOK_KEY", default="", secret=True)  # whsec_...; none: not signed
+OVEN_ALERT_MAIL_TO = env.list("OVEN_ALERT_MAIL_TO", default=[])  # none: no mails
+OVEN_ALERT_MAIL_FROM = env.str("OVEN_ALERT_MAIL_FROM", default="")
+OVEN_PING_URL = env.str("OVEN_PING_URL", default="", secret=True)  # none: no pings
+OVEN_PING_EVERY_S = env.float("OVEN_PING_EVERY_S", default=60.0, above=0)
+OVEN_PING_BACKUP_URL = env.str("OVEN_PING_BACKUP_URL", default="", secret=True)
+EMAIL_URL = env.str("EMAIL_URL", default="", secret=True)
+EMAIL_TIMEOUT = 10
+_mail = {"EMAIL_HOST": ""}
+if EMAIL_URL:
+    with contextlib.suppress(ImproperlyConfigured, ValueError):  # oven_site.health.checks refuses it
+        _mail = env.email_url_config(EMAIL_URL)
+vars().update(_mail)
+if not OVEN_ALERT_MAIL_FROM:
+    _mail_user = _mail.get("EMAIL_HOST_USER") or ""
+    OVEN_ALERT_MAIL_FROM = _mail_user if "@" in _mail_user else "oven@localhost"
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 OVEN_LOG_FORMAT = env.str(  # json, console; none: what fits where they go
@@ -470,6 +495,7 @@ DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # our own middleware has look
 from oven_site.dashboard.theme import UNFOLD  # noqa: E402, F401
 from oven_site.logs import logging_config  # noqa: E402
 
-LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL, [SECRET_KEY, *OVEN_URL_KEYS, *env.secrets])
+_secrets = [SECRET_KEY, *OVEN_URL_KEYS, _mail.get("EMAIL_HOST_PASSWORD") or "", *env.secrets]
+LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL, _secrets)
 UNKNOWN_SETTINGS = env.unknown()
 env.finish()

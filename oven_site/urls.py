@@ -26,6 +26,7 @@ urlpatterns = [
     path("live/done", views.done, name="live-done"),
     path("live/frozen", views.frozen, name="live-frozen"),
     path("live/vitals", views.vitals, name="live-vitals"),
+    path("live/alerts", views.alerts, name="alerts"),
     path("live/charts", views.charts, name="live-charts"),
     path("live/log", views.log, name="live-log"),
     path("live/start/<str:kind>", acting.start, name="live-start"),

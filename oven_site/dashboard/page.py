@@ -15,6 +15,7 @@ from captures import requests
 from captures.engine.spec import Format
 from captures.models import FrozenPiece, Grab
 from oven_site.access.roles import is_watcher
+from oven_site.dashboard import runbook
 from oven_site.health import vitals
 from oven_site.jobs import board, bulk
 from oven_site.jobs.finding import shown_kinds
@@ -67,6 +68,7 @@ def boot(user: Any) -> dict[str, Any]:
         },
         "pieceOrigin": settings.OVEN_PIECE_ORIGIN,
         "urls": urls(kinds),
+        "alertLinks": runbook.links(user),
         "user": str(user) if user.is_authenticated else "",
     }
 

@@ -70,7 +70,8 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {
                 "items": [
-                    {**_item("Live", "local_fire_department", "live", "jobs.watch"), "active": lambda request: False}
+                    {**_item("Live", "local_fire_department", "live", "jobs.watch"), "active": lambda request: False},
+                    {**_item("Alerts", "notifications", "alerts", "jobs.watch"), "active": lambda request: False},
                 ]
             },
             {

@@ -20,7 +20,7 @@ from captures.models import FrozenPiece
 from oven_site.access import signins
 from oven_site.access.roles import is_watcher
 from oven_site.contract import BadRequest, error
-from oven_site.dashboard import page
+from oven_site.dashboard import page, runbook
 from oven_site.health import charts as history
 from oven_site.health import vitals as health
 from oven_site.jobs import finding
@@ -100,6 +100,15 @@ def done(request: HttpRequest) -> JsonResponse:
 @watched
 def vitals(request: HttpRequest) -> JsonResponse:
     return JsonResponse(health.current())
+
+
+@require_GET
+@watched
+def alerts(request: HttpRequest) -> HttpResponse:
+    """Show the alerts there are, and what each one means."""
+    links = runbook.links(request.user)
+    current = [(alert, links.get(alert["code"], [])) for alert in health.current()["alerts"]]
+    return render(request, "oven/alerts.html", {"current": current, "rows": runbook.rows()})
 
 
 @require_GET

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypedDict
@@ -12,19 +10,17 @@ from django.conf import settings
 from django.db.models import Sum
 from django.utils.module_loading import import_string
 
-from oven_site.health import carrier, load
+from oven_site.health import load, traffic
 from oven_site.health.kept import Kept
 from oven_site.health.load import Part
 from oven_site.health.machine import Room
 from oven_site.health.models import Minute
 from oven_site.health.samples import this_minute
 from oven_site.jobs import registry
-from oven_site.live import events
 
 SLOW_S = 15.0  # what changes slowly is looked at so often
 STARTING_S = 10.0  # work may wait so long for workers that are only starting
-OVER_S = 30.0  # an alert that was not seen for so long is over
-KEY = "oven:alerts"
+OWN = ("queue", "running", "memory", "disk", "failures", "http_errors", "http_slow")
 
 
 class Alert(TypedDict):
@@ -43,13 +39,18 @@ class Facts:
     disk: Room
 
 
-_provided: list[str] = []
+_provided: dict[str, tuple[str, ...]] = {}
 
 
-def provide(path: str) -> None:
-    """An app adds its own: the dotted path of a function without arguments that returns alerts."""
-    if path not in _provided:
-        _provided.append(path)
+def provide(path: str, *codes: str) -> None:
+    """Add an app's own: the dotted path of a function without arguments that returns alerts, and their codes."""
+    _provided[path] = codes
+
+
+def codes() -> list[str]:
+    """Return every code that an alert may have."""
+    own = [*OWN, *(f"workers_{pool}" for pool in settings.POOLS)]
+    return [*own, *(code for found in _provided.values() for code in found)]
 
 
 def current(facts: Facts) -> list[Alert]:
@@ -111,8 +112,24 @@ def failures() -> list[Alert]:
     return [{"code": "failures", "level": "bad", "text": text}]
 
 
+def http() -> list[Alert]:
+    """Return alerts about the HTTP answers of the last minutes."""
+    recent, least = traffic.recent(), settings.OVEN_ALERT_HTTP_LEAST
+    found: list[Alert] = []
+    percent = 100 * recent.errors / max(1, recent.answers)
+    if recent.answers >= least and percent > settings.OVEN_ALERT_HTTP_PERCENT:
+        text = f"{percent:.1f} % of the HTTP requests of the last 5 minutes were answered 5xx"
+        found.append(
+            {"code": "http_errors", "level": "warn", "text": f"{text} ({recent.errors} of {recent.answers})."}
+        )
+    if recent.timed >= least and recent.slow > (1 - traffic.PERCENTILE) * recent.timed:
+        text = f"The slowest 5 % of HTTP requests take over {traffic.SLOW_S:g} s: {recent.slow} of {recent.timed}"
+        found.append({"code": "http_slow", "level": "warn", "text": f"{text} in the last 5 minutes."})
+    return found
+
+
 def _slow() -> list[Alert]:
-    found = failures()
+    found = [*failures(), *http()]
     for path in _provided:
         call: Callable[[], list[Alert]] = import_string(path)
         found += call()
@@ -120,18 +137,3 @@ def _slow() -> list[Alert]:
 
 
 slow = Kept(_slow, SLOW_S)
-
-
-def note_changes(alerts: list[Alert], now: float | None = None) -> None:
-    """Says in the activity log, once, what is new and what is over. For one process only. Raises RedisError."""
-    now = time.time() if now is None else now
-    redis = carrier.client()
-    known = {code: json.loads(text) for code, text in redis.hgetall(KEY).items()}
-    for alert in alerts:
-        if alert["code"] not in known:
-            events.log("error" if alert["level"] == "bad" else "warn", alert["text"])
-        redis.hset(KEY, alert["code"], json.dumps({"text": alert["text"], "seen": now}))
-    for code in set(known) - {alert["code"] for alert in alerts}:
-        if now - known[code]["seen"] > OVER_S:
-            redis.hdel(KEY, code)
-            events.log("success", f"Over: {known[code]['text']}")

@@ -6,3 +6,6 @@ class HealthConfig(AppConfig):
     label = "health"
     verbose_name = "Health"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from oven_site.health import checks  # noqa: F401 - registers them

@@ -10,7 +10,10 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from redis.exceptions import RedisError
 
-from oven_site.health import alerts, load, samples, vitals
+from oven_site.health import load, samples, vitals
+from oven_site.health.notify import outbox
+from oven_site.health.notify.changes import Changes
+from oven_site.health.notify.senders import Looks
 
 log = logging.getLogger(__name__)
 WRITE_EVERY = 5  # looks: how often the samples are written
@@ -22,6 +25,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.sampler = samples.Sampler()
+        self.changes = Changes()
+        self.looks = Looks()
         self._write_at = self._prune_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
@@ -41,7 +46,10 @@ class Watch:
             self._write_at = now + WRITE_EVERY * settings.OVEN_HEALTH_INTERVAL_S
         if now >= self._prune_at:
             samples.prune()
+            outbox.prune()
             self._prune_at = now + PRUNE_S
         found = vitals.build(parts)
-        alerts.note_changes(found["alerts"])
+        self.looks.alerts_seen(self.changes.note(found["alerts"]))
         vitals.publish(found)
+        if set(settings.OVEN_READY_POOLS) <= {worker["pool"] for worker in found["workers"]}:
+            self.looks.whole()

@@ -29,6 +29,7 @@ LISTS = {f"{label} list": f"/admin/{label.replace('.', '/')}/" for label in MODE
 FORMS = {f"{label} new": f"/admin/{label.replace('.', '/')}/add/" for label in ADDED}
 OTHERS = {
     "live": "/",
+    "alerts": "/live/alerts",
     "docs": "/docs",
     "link used": "/sign-in?sesame=none",
     "index": "/admin/",
@@ -53,6 +54,7 @@ TEMPLATES = (
     "login",
     "live",
     "index",
+    "alerts",
 )
 PLAIN = (  # models whose pages show nothing but the theme's columns and fields, and ours of other pages
     "jobs.bulkaction",

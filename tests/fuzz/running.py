@@ -25,6 +25,7 @@ OTHERS = [
     "/live/done",
     "/live/frozen",
     "/live/vitals",
+    "/live/alerts",
     "/live/charts",
     "/live/log",
     "/live/start/{kind}",

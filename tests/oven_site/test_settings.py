@@ -95,6 +95,34 @@ def test_the_secret_is_made_once_and_is_nobody_elses(tmp_path: Path) -> None:
     assert first != settings_with(tmp_path / "other")
 
 
+def test_the_mail_server_is_read_from_one_address(tmp_path: Path) -> None:
+    code = (
+        "from oven_site import settings as s; print(s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_HOST_PASSWORD, "
+        "s.EMAIL_USE_TLS, s.OVEN_ALERT_MAIL_FROM)"
+    )
+    url = "smtp+tls://me%40mail.example:se%2Fcret@mail.example:587"
+    assert fresh(code, tmp_path, EMAIL_URL=url) == "mail.example 587 se/cret True me@mail.example"
+
+
+def test_a_mail_server_that_cannot_be_read_leaves_no_traceback(tmp_path: Path) -> None:
+    code = "from oven_site import settings as s; print(repr(s.EMAIL_HOST), s.OVEN_ALERT_MAIL_FROM)"
+    assert fresh(code, tmp_path, EMAIL_URL="mail.example:25") == "'' oven@localhost"
+
+
+def test_the_addresses_of_alerts_are_masked_in_logs(tmp_path: Path) -> None:
+    code = (
+        "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'oven_site.settings'; import django; django.setup(); "
+        "import logging; [logging.getLogger('oven_site').warning(os.environ[name] + '/fail') for name in "
+        "('OVEN_PING_URL', 'OVEN_PING_BACKUP_URL', 'OVEN_ALERT_WEBHOOK')]"
+    )
+    names = ("OVEN_PING_URL", "OVEN_PING_BACKUP_URL", "OVEN_ALERT_WEBHOOK")
+    given = {name: f"https://hidden.example/{name}" for name in names}
+    env = {"PATH": os.environ["PATH"], "OVEN_DATA": str(tmp_path), **given}
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert run.stderr.count("***") == 3
+    assert "hidden" not in run.stderr
+
+
 # --- the version ----------------------------------------------------------------------------------------------------
 
 

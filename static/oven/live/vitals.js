@@ -5,22 +5,25 @@ import { clock, many, megabytes, number } from "./words.js";
 
 const FRESH_MS = 120_000; // so long after a restart the page says so
 const DISMISSED = "oven.dismissed";
+const WORKERS = "#workers-box";
 
 export class Vitals {
   #dismissed = new Set();
   #alerts = [];
   #told = new Set();
 
-  constructor(store) {
+  constructor(store, links) {
     this.store = store;
     this.rows = new Keyed(byId("workers-list"), (item) => workerRow(item, store));
-    this.strips = new Keyed(byId("alerts"), (item) => strip(item, () => this.#dismiss(item.id)));
+    this.strips = new Keyed(byId("alerts"), (item) => strip(item, links[item.code] ?? [], () => this.#dismiss(item.id)));
     try {
       this.#dismissed = new Set(JSON.parse(sessionStorage.getItem(DISMISSED) ?? "[]"));
     } catch {
       // Then they are shown once more.
     }
-    byId("workers-box").addEventListener("toggle", () => this.#place());
+    byId("workers-box").addEventListener("toggle", (event) => this.#toggled(event.newState === "open"));
+    addEventListener("hashchange", () => this.#openByAddress());
+    this.#openByAddress();
   }
 
   take(vitals) {
@@ -75,6 +78,18 @@ export class Vitals {
     this.strips.draw(this.#alerts.filter(({ id }) => !this.#dismissed.has(id)));
   }
 
+  /** Alerts lead to the workers by an address, also from other pages. */
+  #openByAddress() {
+    if (location.hash !== WORKERS) return;
+    byId("workers-box").showPopover();
+    byId("workers-box").querySelector(".scroll").focus();
+  }
+
+  #toggled(open) {
+    if (open) this.#place();
+    else if (location.hash === WORKERS) history.replaceState(null, "", location.pathname + location.search);
+  }
+
   #place() {
     const { left, bottom } = byId("workers").getBoundingClientRect();
     const box = byId("workers-box");
@@ -98,9 +113,11 @@ function meter(node, name, value, more = "") {
   setStyle(node.lastElementChild.firstElementChild, "transform", `scaleX(${Math.min(1, value.percent / 100)})`);
 }
 
-function strip({ level, text }, dismiss) {
+function strip({ level, text }, links, dismiss) {
   const sentence = el("p", { text });
-  const node = el("li", { class: "strip", data: { level } }, sentence, iconButton("cross", "Dismiss until it changes", dismiss));
+  const leads = el("span", { class: "leads" }, ...links.map(({ label, href }) => el("a", { href, text: label })));
+  const button = iconButton("cross", "Dismiss until it changes", dismiss);
+  const node = el("li", { class: "strip", data: { level } }, sentence, leads, button);
   return { node, update: (alert) => setText(sentence, alert.text) };
 }
 

@@ -150,6 +150,7 @@ PAGES: dict[tuple[str, str], list[Door]] = {
     ("GET", "live/done"): [Door("/live/done", page="watch")],
     ("GET", "live/frozen"): [Door("/live/frozen", page="watch")],
     ("GET", "live/vitals"): [Door("/live/vitals", page="watch")],
+    ("GET", "live/alerts"): [Door("/live/alerts", page="watch")],
     ("GET", "live/charts"): [Door("/live/charts", page="watch")],
     ("GET", "live/log"): [Door("/live/log", page="watch")],
     ("POST", "live/start/<str:kind>"): [Door("/live/start/grab", 400, page=ADD)],

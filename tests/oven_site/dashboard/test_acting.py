@@ -16,7 +16,16 @@ from oven_site.jobs.states import Lane, State
 
 pytestmark = pytest.mark.django_db
 WHO = ("anonymous", "outsider", "viewer", "operator", "administrator")
-READS = ("/", "/live/state", "/live/done", "/live/frozen", "/live/log", "/live/vitals", "/live/charts")
+READS = (
+    "/",
+    "/live/state",
+    "/live/done",
+    "/live/frozen",
+    "/live/log",
+    "/live/vitals",
+    "/live/charts",
+    "/live/alerts",
+)
 WISH = {"piece": "orbit", "width": "64", "height": "64"}
 
 

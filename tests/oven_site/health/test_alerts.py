@@ -15,18 +15,17 @@ from oven_site.health.load import Part
 from oven_site.health.machine import Room, room
 from oven_site.health.models import Minute
 from oven_site.jobs import lifecycle
-from oven_site.live import progress, publisher
 
 pytestmark = pytest.mark.django_db
 GB = 1 << 30
-PROVIDED = tuple(alerts._provided)
+PROVIDED = dict(alerts._provided)
 EASY = room(1 * GB, 10 * GB)
 
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """No app's own alerts, and nothing remembered."""
-    monkeypatch.setattr(alerts, "_provided", [])
+    monkeypatch.setattr(alerts, "_provided", {})
     monkeypatch.setattr(alerts, "slow", Kept(alerts._slow, alerts.SLOW_S))
 
 
@@ -119,12 +118,16 @@ def test_undelivered_callbacks() -> None:
 
 
 def test_the_apps_alerts_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alerts, "_provided", ["bundles.alerts.runtime"])
+    monkeypatch.setattr(alerts, "_provided", {"bundles.alerts.runtime": ("core",)})
     assert list(found()) == ["core"]
 
 
 def test_every_app_has_said_what_it_watches() -> None:
-    assert PROVIDED == ("bakes.alerts.undelivered", "bundles.alerts.runtime")
+    assert PROVIDED == {
+        "oven_site.backup.runs.alerts": ("backup_old",),
+        "bakes.alerts.undelivered": ("callbacks",),
+        "bundles.alerts.runtime": ("core",),
+    }
 
 
 # --- from rows ------------------------------------------------------------------------------------------------------
@@ -153,23 +156,3 @@ def test_real_rows_are_seen(grab: Any) -> None:
     assert load.waiting(parts.values())["grab"] == 2
     codes = {alert["code"] for alert in vitals.build()["alerts"]}
     assert {"running", "workers_capture"} <= codes
-
-
-# --- the log --------------------------------------------------------------------------------------------------------
-
-
-def test_an_alert_is_logged_once_when_it_comes_and_once_when_it_goes(valkey: Any) -> None:
-    def logged() -> list[str]:
-        publisher.flush()
-        return [entry["msg"] for entry in progress.recent_log()]
-
-    queue: alerts.Alert = {"code": "queue", "level": "warn", "text": "101 jobs are waiting."}
-    alerts.note_changes([queue], now=1000)
-    alerts.note_changes([{**queue, "text": "102 jobs are waiting."}], now=1003)
-    assert logged() == ["101 jobs are waiting."]
-    alerts.note_changes([], now=1006)
-    alerts.note_changes([queue], now=1009)  # it was only away for a moment
-    assert logged() == ["101 jobs are waiting."]
-    alerts.note_changes([], now=1040)
-    alerts.note_changes([], now=1043)
-    assert logged() == ["Over: 101 jobs are waiting.", "101 jobs are waiting."]

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError
+from redis.exceptions import RedisError
 
-from oven_site.health import load, vitals, watch
-from oven_site.health.models import Minute
+from oven_site.health import load, presence, vitals, watch
+from oven_site.health.models import Minute, RaisedAlert
 from oven_site.live import events, publisher
 from tests.support import until
 
@@ -83,3 +84,22 @@ def test_a_day_of_rounds_asks_the_database_little(valkey: Any, django_assert_max
     look.round()
     with django_assert_max_num_queries(1):  # what is slow is asked less often
         look.round()
+
+
+def test_a_look_is_whole_only_when_every_pool_has_a_worker(valkey: Any, settings: Any) -> None:
+    look = watch.Watch()
+    look.round()
+    assert (look.looks.fresh(look.looks.looked_at), look.looks.fresh(look.looks.whole_at)) == (True, False)
+    for number, pool in enumerate(settings.POOLS):
+        presence.Presence(f"host:{number}:1", [f"{pool}.now"]).renew()
+    look.round()
+    assert look.looks.fresh(look.looks.whole_at)
+
+
+def test_a_look_without_redis_notes_alerts_and_is_not_whole(no_redis: None, settings: Any) -> None:
+    settings.OVEN_ALERT_MEMORY_PERCENT, settings.OVEN_READY_POOLS = 0, []
+    look = watch.Watch()
+    with pytest.raises(RedisError):
+        look.round()
+    assert "memory" in RaisedAlert.objects.values_list("code", flat=True)
+    assert (look.looks.fresh(look.looks.looked_at), look.looks.fresh(look.looks.whole_at)) == (True, False)

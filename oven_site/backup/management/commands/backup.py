@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from oven_site.backup import runs
 from oven_site.backup.place import BackupError
 from oven_site.backup.taking import take
 
@@ -17,8 +18,12 @@ class Command(BaseCommand):
         parser.add_argument("directory", type=Path, help="where to; empty, or not there yet")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with runs.recorded(self.stderr.write):
+            self._take(options["directory"].resolve())
+
+    def _take(self, place: Path) -> None:
         try:
-            made = take(options["directory"].resolve())
+            made = take(place)
         except (BackupError, OSError) as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write(f"Backed up: {made.vendor} database, {made.files} files, {made.bytes >> 20} MB.")

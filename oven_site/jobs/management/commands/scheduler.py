@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 from redis.exceptions import RedisError
 
+from oven_site.health.notify import senders
 from oven_site.health.watch import Watch
 from oven_site.jobs.sweep import sweep
 
@@ -37,7 +38,9 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        threading.Thread(target=Watch().run, args=(stop,), name="watch", daemon=True).start()
+        watch = Watch()
+        threading.Thread(target=watch.run, args=(stop,), name="watch", daemon=True).start()
+        senders.start(stop, watch.looks)
         due = dict.fromkeys(periodic_calls(), 0.0)
         while not stop.wait(settings.OVEN_SWEEP_S):
             self._round(due)
