@@ -19,7 +19,7 @@ if (BASE_DIR / ".env").exists() and not os.environ.get("OVEN_NO_DOTENV"):  # scr
     env.read_env(str(BASE_DIR / ".env"))
 
 OVEN_DATA = Path(env.str("OVEN_DATA", default=str(BASE_DIR / "var"))).resolve()
-OVEN_DATA.mkdir(parents=True, exist_ok=True)
+OVEN_DATA.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def _kept_secret(path: Path) -> str:
@@ -351,6 +351,7 @@ OVEN_BULK_LIMIT = env.int("OVEN_BULK_LIMIT", default=20_000)  # jobs of one bulk
 OVEN_RETRY_BASE_S = env.float("OVEN_RETRY_BASE_S", default=2.0)
 
 # --- Health ---------------------------------------------------------------------------------------------------------
+OVEN_WEB_HEALTH_INTERVAL_S = env.float("OVEN_WEB_HEALTH_INTERVAL_S", default=5.0)  # read by the supervisor; 0: never
 OVEN_HEALTH_INTERVAL_S = env.float("OVEN_HEALTH_INTERVAL_S", default=3.0)
 OVEN_ALERT_QUEUE = env.int("OVEN_ALERT_QUEUE", default=100)
 OVEN_ALERT_RUNNING_S = env.float("OVEN_ALERT_RUNNING_S", default=30.0)
