@@ -12,6 +12,8 @@ from asgiref.sync import markcoroutinefunction
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
+from oven_site.numbers import whole
+
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=HttpResponseBase)
 MAX_BODY = 100 * 1024
@@ -85,8 +87,7 @@ def is_page(path: str) -> bool:
 def _early_answer(request: HttpRequest) -> HttpResponse | None:
     if request.method == "OPTIONS":
         return HttpResponse("OK", content_type="text/plain")
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if length.isdigit() and int(length) > MAX_BODY:
+    if (whole(request.META.get("CONTENT_LENGTH") or "") or 0) > MAX_BODY:
         return too_large()
     return None
 

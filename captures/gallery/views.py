@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from captures.gallery import Section, sections
 from captures.jobs import QueueFull
 from oven_site.contract import error
+from oven_site.numbers import whole
 
 PER_PAGE = 60
 MAY_LOOK, MAY_REFRESH = "jobs.watch", "captures.add_grab"
@@ -68,4 +69,4 @@ def _address(section: Section, search: str, number: int) -> str:
 
 
 def _number(text: str) -> int:
-    return max(1, int(text)) if text.isdecimal() and len(text) < 7 else 1
+    return max(1, whole(text, 6) or 1)
