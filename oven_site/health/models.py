@@ -5,6 +5,15 @@ from __future__ import annotations
 from django.db import models
 
 
+class Probe(models.Model):
+    """The one row that /ready changes to see whether the database takes writes."""
+
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S}"
+
+
 class Minute(models.Model):
     """One kind of job in one minute. Minutes in which nothing happened have no row."""
 
