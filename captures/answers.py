@@ -15,6 +15,7 @@ from oven_site.jobs.states import State
 from oven_site.jobs.waiting import wait_ended
 
 RETRY_AFTER_S = 30
+VARY = {"Vary": "Origin"}  # scripts of other sites get the bytes where others are redirected
 
 
 async def settled(grab: Grab) -> Grab | JsonResponse:
@@ -55,7 +56,7 @@ def etag(artifact: Artifact) -> str:
 
 def body(request: HttpRequest, artifact: Artifact, headers: Mapping[str, str]) -> HttpResponseBase:
     """The file's bytes, streamed; 304 for who has them already."""
-    headers = {**headers, "ETag": etag(artifact)}
+    headers = {**headers, **VARY, "ETag": etag(artifact)}
     if _has(request, artifact):
         return HttpResponse(status=304, headers=headers)
     headers |= {"Content-Length": str(artifact.bytes), "X-Content-Type-Options": "nosniff"}
@@ -68,6 +69,7 @@ def body(request: HttpRequest, artifact: Artifact, headers: Mapping[str, str]) -
 
 def elsewhere(request: HttpRequest, artifact: Artifact, headers: Mapping[str, str]) -> HttpResponseBase:
     """To where the file lies; 304 for who has it already."""
+    headers = {**headers, **VARY}
     if _has(request, artifact):
         return HttpResponse(status=304, headers={**headers, "ETag": etag(artifact)})
     location = redirect_url(artifact.store, artifact.key)

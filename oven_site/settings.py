@@ -337,6 +337,7 @@ OVEN_KUBO_TOKEN = env.str("OVEN_KUBO_TOKEN", default="")
 OVEN_IPFS_GATEWAY = env.str("OVEN_IPFS_GATEWAY", default="https://ipfs.aesthetic.computer/ipfs/")
 OVEN_CID_VERSION = env.int("OVEN_CID_VERSION", default=1)
 OVEN_PIN_LIMIT_S = env.float("OVEN_PIN_LIMIT_S", default=60.0)  # for one try
+OVEN_PIN_WAIT_S = env.float("OVEN_PIN_WAIT_S", default=40.0)  # a request waits this long for its pin
 OVEN_PIN_DELAYS_S = [float(text) for text in env.list("OVEN_PIN_DELAYS_S", default=["2", "10", "60", "300", "1800"])]
 
 # --- Jobs -----------------------------------------------------------------------------------------------------------

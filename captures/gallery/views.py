@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from captures.gallery import Section, sections
 from captures.jobs import QueueFull
@@ -43,6 +44,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @staff_member_required
+@vary_on_headers("Accept")
 def refresh(request: HttpRequest) -> HttpResponse:
     """Has one picture made anew; JSON for the page's script, back to the page for a plain form."""
     if not request.user.has_perm(MAY_REFRESH):

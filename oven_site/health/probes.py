@@ -123,7 +123,7 @@ def _workers() -> Checks:
         reports = vitals.reports()
     except RedisError:
         return _unknown()
-    return {**_pools(reports), "browser_sandbox": _sandbox(reports)}
+    return {**_pools(reports), "browser": _browser(reports), "browser_sandbox": _sandbox(reports)}
 
 
 def _unknown() -> Checks:
@@ -134,6 +134,18 @@ def _pools(reports: Reports) -> Checks:
     views = vitals.worker_views(reports)
     counts = {pool: sum(view["pool"] == pool for view in views) for pool in _wanted()}
     return {f"{pool}_workers": Check(count > 0, f"{count} alive.") for pool, count in counts.items()}
+
+
+def _browser(reports: Reports) -> Check:
+    """Whether a capture worker can start its browser; each that cannot tries again every few seconds."""
+    said = [report["browser"] for report in reports.values() if "browser" in report]
+    broken = said.count("broken")
+    if not said:
+        return Check(True, "No capture worker has one.")
+    if not broken:
+        return Check(True, "It starts.")
+    needed = "capture" in _wanted()
+    return Check(broken < len(said) or not needed, f"It does not start in {broken} of {len(said)} capture workers.")
 
 
 def _sandbox(reports: Reports) -> Check:
