@@ -111,7 +111,7 @@ def test_only_the_pools_that_are_wanted_count(workers: None, valkey: Any, settin
 def test_migrations_that_are_missing_make_it_not_ready(workers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "_migrated", False)
     with connection.cursor() as cursor:
-        cursor.execute("delete from django_migrations where app = 'health' and name = '0001_minute'")
+        cursor.execute("delete from django_migrations where app = 'health' and name = '0002_faults'")
     assert probes.checks()["migrations"] == Check(False, "1 are not applied.")
 
 
