@@ -59,7 +59,7 @@ class Unavailable(Exception):
         self.message, self.retry_after_s = message, retry_after_s
 
 
-# What passes: 503 wherever a request meets it, in a view, in a middleware or in the API.
+# Temporary conditions: 503 wherever they are raised, in a view, a middleware or the API.
 PASSING = (OperationalError, InterfaceError, Unavailable)
 
 
@@ -168,7 +168,7 @@ def too_many(text: str, retry_after_s: int) -> JsonResponse:
 
 
 def unavailable(request: HttpRequest, exc: Exception) -> JsonResponse:
-    """Return 503 for one of PASSING. A database is locked for too long, full, or restarting; nothing was done."""
+    """Return 503 for one of PASSING: a database that is locked for too long, full or restarting."""
     if not isinstance(exc, Unavailable):
         log.error("the database failed on %s: %s", request.path, exc)
         exc = Unavailable("The database does not answer at the moment.", DATABASE_RETRY_S)
@@ -189,7 +189,7 @@ def malformed(request: HttpRequest, exception: Exception | None = None) -> JsonR
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    """Answer whatever a view or a middleware has raised (Django calls this while it handles the exception)."""
+    """Answer an exception of a view or a middleware; Django calls this while it handles it."""
     exc = sys.exception()
     if isinstance(exc, PASSING):
         return with_cors(unavailable(request, exc))

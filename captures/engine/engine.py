@@ -160,7 +160,7 @@ class Engine:
         return browser
 
     async def _keep_trying(self) -> None:
-        """Start the browser as soon as that is possible: without captures nothing else would find that out."""
+        """Try to start the browser every few seconds, so that `broken` ends without a capture."""
         while self.broken:
             await asyncio.sleep(START_AGAIN_S)
             with contextlib.suppress(CaptureError):

@@ -28,7 +28,7 @@ class SessionStore(db.SessionStore):
         return self._aged(await super().aload())
 
     def save(self, must_create: bool = False) -> None:
-        """Write the session. Raises OperationalError where Django takes any database error for a deleted session."""
+        """Write the session. Raises OperationalError, which Django would report as a deleted session."""
         try:
             super().save(must_create)
         except UpdateError as error:

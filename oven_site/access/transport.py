@@ -82,7 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """The server closes: what waits for a job is answered while it still can be."""
+        """End waits for jobs, so that they are answered before the server closes."""
         from oven_site.jobs import waiting  # this module is loaded before Django is
 
         waiting.stop()

@@ -34,7 +34,7 @@ _stopping = False
 
 
 def stop() -> None:
-    """End all waits of this process within LOOK_EVERY_S: the server closes, and they can still be answered."""
+    """End all waits of this process within LOOK_EVERY_S, because the server closes."""
     global _stopping
     _stopping = True
 

@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 def private_directory(path: Path) -> str:
-    """Make a directory for this account alone; return a warning where that cannot be. Raises OSError and Refused."""
+    """Make a directory with mode 700; return a warning if that is impossible. Raises OSError and Refused."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     mode = path.stat().st_mode
     if not mode & 0o077:

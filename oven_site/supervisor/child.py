@@ -30,7 +30,7 @@ class Child(NamedTuple):
     restart: bool = True
     last: bool = False  # stopped when all others are gone: they still need it to end well
     death_signal: int = signal.SIGKILL  # what the kernel sends it should the supervisor be killed
-    repair: Callable[[Sequence[str]], str | None] | None = None  # by its last words, when it died; what was done
+    repair: Callable[[Sequence[str]], str | None] | None = None  # gets its last lines when it dies
     fork: bool = False  # of the loaded program, where there is one: it runs Oven's own Python
 
 

@@ -1,4 +1,4 @@
-"""Questions to /health: whether a web process answers, and whether it still does."""
+"""Requests to /health: whether the web process is up, and whether it hangs."""
 
 import contextlib
 import os
@@ -48,7 +48,7 @@ def _good(client: socket.socket) -> bool:
 
 
 class Watch:
-    """Asks one child for /health every `every` seconds, and looks for the answer when it asks the next time."""
+    """Requests /health of one child every `every` seconds, and reads the answer before the next request."""
 
     def __init__(self, process: Process, address: Address, every: float) -> None:
         self.process = process
@@ -62,7 +62,7 @@ class Watch:
         self._missed = 0
 
     def look(self, now: float) -> bool:
-        """Take the answer to the last question and ask the next; False when the child hangs."""
+        """Read the last answer and send the next request; False when the child hangs."""
         self.due = now + self._every
         if self.process.pid is None or self.process.pid != self._pid:
             self.close()
@@ -88,14 +88,14 @@ class Watch:
             self.close()
 
     def kill(self) -> None:
-        """End the child, which does not listen to anything gentler. It is started again like any that died."""
+        """Kill the child; the supervisor restarts it like any that died."""
         self._missed = 0
         if self._pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Forget the question that is open."""
+        """Close the open request."""
         if self._asked is not None:
             self._asked.close()
         self._asked = None
