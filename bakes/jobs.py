@@ -139,7 +139,7 @@ def site_completes(code: str, success: bool, error: str, *, trusted: bool) -> bo
     show_again(bake)
     events.log(
         "success" if success else "warn",
-        f"{code}: the site is done" + (f": {error}" if error else ""),
+        f"{code}: the site is done" + (f": {short(error)}" if error else ""),
         bake.public_id,
     )
     return True

@@ -14,6 +14,7 @@ from typing import Any
 
 from bundles.jobs import Asked
 from bundles.models import Bundle
+from oven_site.contract import Unavailable
 from oven_site.jobs.states import ENDED, State
 from oven_site.jobs.waiting import follow
 
@@ -39,11 +40,15 @@ async def events(asked: Asked, limit_s: float, content: Content) -> AsyncIterato
         yield event("progress", {"stage": "init", "message": f"Bundling {asked.bundle.piece}"})
         bundle = None
         async with aclosing(_steps(asked.bundle, limit_s)) as steps:  # also when the client goes away
-            async for step in steps:
-                if isinstance(step, bytes):
-                    yield step
-                else:
-                    bundle = step
+            try:
+                async for step in steps:
+                    if isinstance(step, bytes):
+                        yield step
+                    else:
+                        bundle = step
+            except Unavailable as problem:
+                yield event("error", {"error": problem.message})
+                return
     if bundle is None:
         yield event("error", {"error": f"The bundle is not ready after {limit_s:g} s; it goes on."})
     elif bundle.state != State.COMPLETE:

@@ -14,6 +14,8 @@ from oven_site.contract import error
 from oven_site.jobs.states import State
 from oven_site.jobs.waiting import wait_ended
 
+VARY = {"Vary": "Origin"}  # scripts of other sites get the bytes where others are redirected
+
 
 async def settled(grab: Grab) -> Grab | JsonResponse:
     """Return the grab with its file once it is complete; else the answer that says what went wrong."""
@@ -47,7 +49,7 @@ def etag(artifact: Artifact) -> str:
 
 def body(request: HttpRequest, artifact: Artifact, headers: Mapping[str, str]) -> HttpResponseBase:
     """The file's bytes, streamed; 304 for who has them already."""
-    headers = {**headers, "ETag": etag(artifact)}
+    headers = {**headers, **VARY, "ETag": etag(artifact)}
     if _has(request, artifact):
         return HttpResponse(status=304, headers=headers)
     headers |= {"Content-Length": str(artifact.bytes), "X-Content-Type-Options": "nosniff"}
@@ -60,6 +62,7 @@ def body(request: HttpRequest, artifact: Artifact, headers: Mapping[str, str]) -
 
 def elsewhere(request: HttpRequest, artifact: Artifact, headers: Mapping[str, str]) -> HttpResponseBase:
     """To where the file lies; 304 for who has it already."""
+    headers = {**headers, **VARY}
     if _has(request, artifact):
         return HttpResponse(status=304, headers={**headers, "ETag": etag(artifact)})
     location = redirect_url(artifact.store, artifact.key)

@@ -17,6 +17,7 @@ from django.conf import settings
 
 from captures.engine.page import KEYS, NO_OPTIONS, PageOptions
 from oven_site.contract import BadRequest
+from oven_site.numbers import whole
 
 MAX_TEXT = 500
 MAX_ACTIONS = 20
@@ -80,10 +81,11 @@ def _key(key: str) -> str:
 
 def _padding(raw: Mapping[str, Any]) -> int:
     value, (least, most) = raw.get("padding") or 0, PADDING
-    if isinstance(value, bool) or not str(value).isdecimal() or not least <= int(value) <= most:
+    padding = whole(str(value), 5)
+    if isinstance(value, bool) or padding is None or not least <= padding <= most:
         text = f"padding: {str(value)[:20]} is not within {least} to {most} CSS pixels."
         raise BadRequest("padding", text, list(PADDING))
-    return int(value)
+    return padding
 
 
 def _color_scheme(raw: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from captures.engine.spec import CaptureSpec, Format, Output, Start
 from captures.models import MAX_PIXELS
 from captures.purpose import Purpose
 from oven_site.contract import BadRequest
+from oven_site.numbers import whole
 
 SIDE = (32, 1000)
 DURATION_MS = (1, 30_000)
@@ -369,7 +370,7 @@ def _sizes(raw: Mapping[str, Any], wish: GrabRequest) -> tuple[int, ...]:
     widest = wish.pixel_size[0]
     sizes: dict[int, None] = {}
     for value in _listed(raw, "sizes"):
-        size = int(text) if (text := str(value)).isdecimal() and len(text) < 6 else 0
+        size = whole(text := str(value), 5) or 0
         if not SIDE[0] <= size <= widest:
             text = f"sizes: {text[:20]} is not within {SIDE[0]} to {widest}, the width of the capture."
             raise BadRequest("sizes", text, [SIDE[0], widest])

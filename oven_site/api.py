@@ -8,7 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from ninja import NinjaAPI
@@ -26,7 +26,7 @@ from oven_site.access.callers import Refused, caller_of
 from oven_site.access.models import Scope
 from oven_site.access.signatures import Unsigned
 from oven_site.access.throttles import Throttled
-from oven_site.contract import BadRequest, error, too_large, too_many
+from oven_site.contract import BadRequest, Unavailable, error, too_large, too_many, unavailable
 from oven_site.health.api import router as health_router
 from oven_site.jobs import registry
 from oven_site.jobs.admission import NotAdmitted
@@ -34,7 +34,6 @@ from oven_site.live import snapshot
 from oven_site.live.events import job_view
 
 log = logging.getLogger(__name__)
-DATABASE_RETRY_S = 5
 
 
 class OvenAPI(NinjaAPI):
@@ -140,12 +139,10 @@ def body_too_big(request: HttpRequest, exc: RequestDataTooBig) -> JsonResponse:
 
 
 @api.exception_handler(OperationalError)
-def database_away(request: HttpRequest, exc: OperationalError) -> JsonResponse:
-    """Locked for too long, full, or restarting: it passes, and nothing was done."""
-    log.error("the database failed on %s: %s", request.path, exc)
-    response = error(503, "The database does not answer at the moment.")
-    response.headers["Retry-After"] = str(DATABASE_RETRY_S)
-    return response
+@api.exception_handler(InterfaceError)
+@api.exception_handler(Unavailable)
+def passing(request: HttpRequest, exc: Exception) -> JsonResponse:
+    return unavailable(request, exc)
 
 
 @api.exception_handler(Exception)

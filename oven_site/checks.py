@@ -169,5 +169,5 @@ def openness(settings: Any) -> Found:
         given = settings.OVEN_CHROMIUM_SANDBOX
         yield warning(f"OVEN_CHROMIUM_SANDBOX={given}: pages are not kept in a sandbox (off, or root).")
     for name in sorted(name for name in dir(settings) if name.startswith("OVEN_THROTTLE_")):
-        if not getattr(settings, name).times:
+        if name != "OVEN_THROTTLE_TOKEN_COST" and not getattr(settings, name).times:  # off by default
             yield warning(f"{name}=off: nothing limits how often one client may ask.")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from asgiref.sync import markcoroutinefunction
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+
+from oven_site.numbers import whole
 
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=HttpResponseBase)
 MAX_BODY = 100 * 1024
+DATABASE_RETRY_S = 5
 PAGES = ("admin", "sign-in", "static", "live", "gallery")  # ordinary Django behaviour; but /live itself is a probe
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -44,6 +49,18 @@ class BadRequest(ValueError):
     def __init__(self, field: str, message: str, valid: object = None) -> None:
         super().__init__(message)
         self.field, self.message, self.valid = field, message, valid
+
+
+class Unavailable(Exception):
+    """What was asked for cannot be done at the moment: 503, with the seconds after which to ask again."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.message, self.retry_after_s = message, retry_after_s
+
+
+# Temporary conditions: 503 wherever they are raised, in a view, a middleware or the API.
+PASSING = (OperationalError, InterfaceError, Unavailable)
 
 
 class ContractMiddleware:
@@ -85,8 +102,7 @@ def is_page(path: str) -> bool:
 def _early_answer(request: HttpRequest) -> HttpResponse | None:
     if request.method == "OPTIONS":
         return HttpResponse("OK", content_type="text/plain")
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if length.isdigit() and int(length) > MAX_BODY:
+    if (whole(request.META.get("CONTENT_LENGTH") or "") or 0) > MAX_BODY:
         return too_large()
     return None
 
@@ -151,6 +167,17 @@ def too_many(text: str, retry_after_s: int) -> JsonResponse:
     return response
 
 
+def unavailable(request: HttpRequest, exc: Exception) -> JsonResponse:
+    """Return 503 for one of PASSING: a database that is locked for too long, full or restarting."""
+    if not isinstance(exc, Unavailable):
+        log.error("the database failed on %s: %s", request.path, exc)
+        exc = Unavailable("The database does not answer at the moment.", DATABASE_RETRY_S)
+    response = error(503, exc.message)
+    response.headers["Retry-After"] = str(exc.retry_after_s)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log a traceback
+    return response
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """Unknown path or wrong method: the contract knows no 405."""
     return with_cors(error(404, f"There is no {request.method} {request.path}."))
@@ -162,4 +189,8 @@ def malformed(request: HttpRequest, exception: Exception | None = None) -> JsonR
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
+    """Answer an exception of a view or a middleware; Django calls this while it handles it."""
+    exc = sys.exception()
+    if isinstance(exc, PASSING):
+        return with_cors(unavailable(request, exc))
     return with_cors(error(500, "Oven failed.", message="The error has been logged."))

@@ -11,12 +11,26 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
 
 _LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
+_AOF = "appendonlydir"
+_DAMAGED = "damaged-"  # and the time, in UTC
+_DAMAGED_KEPT = 3
+# What the server says when it cannot read its own files (and not when the disk or the rights are the problem).
+_UNREADABLE = (
+    "reading the append only file",
+    "AOF MANIFEST FILE ERROR",
+    "Unable to obtain the AOF file",
+    "Internal error in RDB",
+    "Short read or OOM loading DB",
+    "Error reading the RDB",
+    "Wrong signature trying to load DB",
+    "Can't handle RDB format version",
+)
 
 # A server whose LANG names a locale that this machine lacks does not start.
 ENV: Mapping[str, str] = MappingProxyType({"LC_ALL": "C"})
@@ -48,6 +62,15 @@ def start(data_dir: str | os.PathLike[str], timeout: float = 30.0) -> Embedded:
     """Start a server for `data_dir` and wait until it answers."""
     data = Path(data_dir).absolute()
     prepare(data)
+    try:
+        return _start(data, timeout)
+    except NotStarted as problem:
+        if repair(data, str(problem).splitlines()) is None:
+            raise
+        return _start(data, timeout)
+
+
+def _start(data: Path, timeout: float) -> Embedded:
     log = data / "valkey" / "server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -99,6 +122,30 @@ def prepare(data_dir: Path) -> None:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             raise NotStarted(f"{home} belongs to somebody else; Oven's socket cannot live there")
         home.chmod(0o700)
+
+
+def repair(data_dir: Path, said: Sequence[str]) -> str | None:
+    """Move the server's files aside if its last lines say that it cannot read them; return what was done.
+
+    They hold messages to workers, counters and the activity log: the rows of jobs are in the database, and the
+    sweep queues again what waits.
+    """
+    place = data_dir.absolute() / "valkey"
+    if not any(mark in line for line in said for mark in _UNREADABLE) or not (place / _AOF).exists():
+        return None
+    aside = place / f"{_DAMAGED}{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{time.time_ns() % 10**9:09d}"
+    try:
+        (place / _AOF).rename(aside)
+    except OSError as error:
+        return f"valkey cannot read its files in {place / _AOF}, and they cannot be moved aside: {error}"
+    import shutil  # here, because it brings every compression library
+
+    for old in sorted(place.glob(f"{_DAMAGED}*"))[:-_DAMAGED_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return (
+        f"valkey could not read its files; they were moved to {aside} (the last {_DAMAGED_KEPT} such directories are "
+        "kept). It starts with an empty queue, which is filled again from the database"
+    )
 
 
 def command(data_dir: Path) -> tuple[str, ...]:

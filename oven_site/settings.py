@@ -33,7 +33,7 @@ if (BASE_DIR / ".env").exists() and not os.environ.get("OVEN_NO_DOTENV"):  # scr
 
 OVEN_DATA = Path(env.str("OVEN_DATA", default=str(BASE_DIR / "var"))).resolve()
 try:
-    OVEN_DATA.mkdir(parents=True, exist_ok=True)
+    OVEN_DATA.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not os.access(OVEN_DATA, os.W_OK):
         raise PermissionError(errno.EACCES, "nobody may write there")
 except OSError as error:
@@ -422,6 +422,7 @@ OVEN_KUBO_TOKEN = env.str("OVEN_KUBO_TOKEN", default="", secret=True)
 OVEN_IPFS_GATEWAY = env.url("OVEN_IPFS_GATEWAY", default="https://ipfs.aesthetic.computer/ipfs/")
 OVEN_CID_VERSION = env.int("OVEN_CID_VERSION", default=1, least=0, most=1)
 OVEN_PIN_LIMIT_S = env.float("OVEN_PIN_LIMIT_S", default=60.0, above=0)  # for one try
+OVEN_PIN_WAIT_S = env.float("OVEN_PIN_WAIT_S", default=40.0, above=0)  # a request waits this long for its pin
 OVEN_PIN_DELAYS_S = env.list(
     "OVEN_PIN_DELAYS_S", default=[2.0, 10.0, 60.0, 300.0, 1800.0], each=seconds, valid=SECONDS
 )
@@ -451,6 +452,9 @@ OVEN_ALERT_CALLBACK_DAYS = env.float("OVEN_ALERT_CALLBACK_DAYS", default=7.0, le
 OVEN_ALERT_HTTP_PERCENT = env.float("OVEN_ALERT_HTTP_PERCENT", default=1.0, least=0, most=100)
 OVEN_ALERT_HTTP_LEAST = env.int("OVEN_ALERT_HTTP_LEAST", default=50, least=1)
 OVEN_ALERT_BACKUP_HOURS = env.float("OVEN_ALERT_BACKUP_HOURS", default=26.0, least=0)  # 0: backups are not watched
+OVEN_WEB_HEALTH_INTERVAL_S = env.float(  # read by the supervisor; 0: never
+    "OVEN_WEB_HEALTH_INTERVAL_S", default=5.0, least=0
+)
 OVEN_READY_POOLS = env.list(
     "OVEN_READY_POOLS", default=list(POOLS), each=one_of(*POOLS), valid=f"pools ({', '.join(POOLS)})"
 )

@@ -20,6 +20,7 @@ from captures.engine.tab import Tab
 from captures.engine.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
+START_AGAIN_S = 10.0  # between tries while the browser cannot be started
 TIMEOUT_SETTING = "OVEN_CAPTURE_TIMEOUT_S"
 
 
@@ -29,6 +30,8 @@ class Engine:
     def __init__(self, options: BrowserOptions | None = None) -> None:
         self.options = options or BrowserOptions()
         self.restarts = 0
+        self.broken = False  # the browser could not be started the last time
+        self._trying: asyncio.Task[None] | None = None
         self._warm: WarmBrowser | None = None
         self._turn = asyncio.Lock()
         self._leaving: asyncio.Task[None] | None = None  # the last page, closing while its picture is stored
@@ -56,6 +59,8 @@ class Engine:
             await self._browser(can_begin_frame(self.options))
 
     async def close(self) -> None:
+        if self._trying is not None:
+            self._trying.cancel()
         await self._left()
         await self._retire("closing")
 
@@ -140,8 +145,26 @@ class Engine:
             if reason:
                 await self._retire(reason)
         if self._warm is None:
-            self._warm = await WarmBrowser.start(self.options, begin_frame)
+            self._warm = await self._start(begin_frame)
         return self._warm
+
+    async def _start(self, begin_frame: bool) -> WarmBrowser:
+        try:
+            browser = await WarmBrowser.start(self.options, begin_frame)
+        except CaptureError:
+            self.broken = True
+            if self._trying is None or self._trying.done():
+                self._trying = asyncio.create_task(self._keep_trying())
+            raise
+        self.broken = False
+        return browser
+
+    async def _keep_trying(self) -> None:
+        """Try to start the browser every few seconds, so that `broken` ends without a capture."""
+        while self.broken:
+            await asyncio.sleep(START_AGAIN_S)
+            with contextlib.suppress(CaptureError):
+                await self.warm_up()
 
     async def _retire(self, reason: str) -> None:
         browser, self._warm = self._warm, None

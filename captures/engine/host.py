@@ -55,12 +55,16 @@ class Work(Future[T]):
 
 @dataclass(frozen=True, slots=True)
 class BrowserFacts:
-    """The engine's browser: process id and age in seconds (None while there is none), how many went before it."""
+    """The engine's browser: process id and age in seconds (None while there is none), how many went before it.
+
+    `broken`: it could not be started the last time.
+    """
 
     pid: int | None
     age_s: float | None
     restarts: int
     sandboxed: bool
+    broken: bool = False
 
 
 class EngineHost:
@@ -82,10 +86,9 @@ class EngineHost:
 
     def facts(self) -> BrowserFacts:
         """From any thread."""
-        browser, sandboxed = self.engine.browser, self.engine.options.sandboxed
-        if browser is None:
-            return BrowserFacts(None, None, self.engine.restarts, sandboxed)
-        return BrowserFacts(browser.pid, time.monotonic() - browser.started, self.engine.restarts, sandboxed)
+        engine, browser = self.engine, self.engine.browser
+        pid, age_s = (None, None) if browser is None else (browser.pid, time.monotonic() - browser.started)
+        return BrowserFacts(pid, age_s, engine.restarts, engine.options.sandboxed, engine.broken)
 
     def close(self) -> None:
         if self._loop.is_closed():

@@ -12,10 +12,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from captures.gallery import Section, sections
 from captures.jobs import QueueFull
 from oven_site.contract import error
+from oven_site.numbers import whole
 
 PER_PAGE = 60
 MAY_LOOK, MAY_REFRESH = "jobs.watch", "captures.add_grab"
@@ -42,6 +44,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @staff_member_required
+@vary_on_headers("Accept")
 def refresh(request: HttpRequest) -> HttpResponse:
     """Has one picture made anew; JSON for the page's script, back to the page for a plain form."""
     if not request.user.has_perm(MAY_REFRESH):
@@ -68,4 +71,4 @@ def _address(section: Section, search: str, number: int) -> str:
 
 
 def _number(text: str) -> int:
-    return max(1, int(text)) if text.isdecimal() and len(text) < 7 else 1
+    return max(1, whole(text, 6) or 1)

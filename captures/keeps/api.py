@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -26,6 +27,8 @@ from oven_site.jobs.states import State
 from oven_site.jobs.waiting import wait_ended
 
 router = Router(tags=["keeps"])
+ANSWER_S = 2.0  # between the last new try with a caller's keys and the answer
+NOT_YET = "not_yet"  # no try has failed
 HINT = "POST /grab-ipfs pins a picture of a piece."
 FOR_EVER = "public, max-age=31536000, immutable"
 INERT = "default-src 'none'; sandbox"
@@ -42,6 +45,7 @@ SANDBOX = (
 
 @router.post("/grab-ipfs", summary="Grab a piece and pin it to IPFS", openapi_extra=PIN)
 async def grab_ipfs(request: HttpRequest) -> JsonResponse:
+    deadline = time.monotonic() + settings.OVEN_PIN_WAIT_S
     caller = await caller_of(request)
     caller.require(Scope.GRAB)
     body = json_body(request)
@@ -62,8 +66,9 @@ async def grab_ipfs(request: HttpRequest) -> JsonResponse:
         response.headers["Retry-After"] = str(refused.retry_after_s)
         return response
     if keys:
-        carrying.carry(asked.pin, keys, jobs.KEYS_HELD.total_seconds())
-    ended = await wait_ended(asked.pin, settings.OVEN_WAIT_S)
+        held = carrying.Held(keys, deadline - ANSWER_S)
+        carrying.carry(asked.pin, held, jobs.KEYS_HELD.total_seconds())
+    ended = await wait_ended(asked.pin, deadline - time.monotonic())
     return await sync_to_async(_answer)(asked, ended)
 
 
@@ -71,9 +76,10 @@ def _answer(asked: jobs.Asked, pin: Pin | None) -> JsonResponse:
     grab = asked.pin.grab
     assert grab is not None
     if pin is None:
-        message = f"It is not pinned after {settings.OVEN_WAIT_S:g} s; it goes on."
-        status_url = f"/status/{asked.pin.public_id}"
-        return error(504, message, success=False, grabId=grab.public_id, statusUrl=status_url)
+        asked.pin.refresh_from_db()  # a try may have failed
+        message = f"It is not pinned after {settings.OVEN_PIN_WAIT_S:g} s; it goes on. {asked.pin.error_message}"
+        more = {"grabId": grab.public_id, "statusUrl": f"/status/{asked.pin.public_id}"}
+        return error(504, message.rstrip(), success=False, code=asked.pin.error_code or NOT_YET, **more)
     if pin.state != State.COMPLETE:
         code = "cancelled" if pin.state == State.CANCELLED else pin.error_code
         message = pin.error_message or "The pin was cancelled."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import NamedTuple
 
 from django.db import connections
 
@@ -13,18 +14,27 @@ from oven_site.artifacts.ipfs.backends import Credentials
 from oven_site.jobs.states import ACTIVE
 
 LOOK_EVERY_S = 0.2
-_keys: dict[int, Credentials] = {}
 
 
-def carry(pin: Pin, keys: Credentials, limit_s: float) -> None:
+class Held(NamedTuple):
+    """A caller's keys, and until when (by the monotonic clock) to try again with them."""
+
+    keys: Credentials
+    until: float
+
+
+_held: dict[int, Held] = {}
+
+
+def carry(pin: Pin, held: Held, limit_s: float) -> None:
     """Runs the pin in a thread of this process once its capture has ended, whoever still waits for it."""
-    _keys[pin.pk] = keys
+    _held[pin.pk] = held
     threading.Thread(target=_run, args=(pin, time.monotonic() + limit_s), name=str(pin), daemon=True).start()
 
 
-def take(pin: Pin) -> Credentials | None:
+def take(pin: Pin) -> Held | None:
     """The keys, for the only time; None in any other process."""
-    return _keys.pop(pin.pk, None)
+    return _held.pop(pin.pk, None)
 
 
 def _run(pin: Pin, deadline: float) -> None:
@@ -35,5 +45,5 @@ def _run(pin: Pin, deadline: float) -> None:
             time.sleep(LOOK_EVERY_S)
         perform_here(Pin.kind, pin.pk)
     finally:
-        _keys.pop(pin.pk, None)
+        _held.pop(pin.pk, None)
         connections.close_all()  # this thread's

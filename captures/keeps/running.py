@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
 from captures.keeps import carrying
@@ -81,15 +80,15 @@ def content_of(path: Path, filename: str) -> Content:
 
 
 def _pin(execution: Execution, pin: Pin, content: Content) -> Pinned:
-    keys = carrying.take(pin)
-    if pin.own_keys and keys is None:
+    held = carrying.take(pin)
+    if pin.own_keys and held is None:
         raise PinError("keys_gone", "The keys came with a request that has ended; ask again with the keys.")
-    backend = backends.get(pin.backend, keys)
+    backend = backends.get(pin.backend, held.keys if held else None)
     look_first = pin.attempt > 1 or known_at(pin.backend, content.sha256)
     Pin.objects.filter(pk=pin.pk).update(sha256=content.sha256)
     execution.report("pinning", 40, f"Pinning at {pin.backend}")
     started = time.monotonic()
-    patience_s = settings.OVEN_WAIT_S if pin.own_keys else 0.0  # nobody else could try again with these keys
+    patience_s = held.until - started if held else 0.0  # nobody else could try again with these keys
     try:
         pinned = execution.wait(background(backends.pin_patiently(backend, content, look_first, patience_s)))
     finally:

@@ -38,7 +38,7 @@ PIN = {
         401: _json("Sign in or send a bearer token.", "error"),
         500: _json("The capture or the pin failed.", "success", "error", "code"),
         503: _json("The queue is full: `Retry-After`.", "success", "error"),
-        504: _json("Not pinned in time; it goes on.", "success", "error", "statusUrl"),
+        504: _json("Not pinned in time; it goes on.", "success", "error", "code", "statusUrl"),
     },
 }
 REDIRECT = {

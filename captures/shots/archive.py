@@ -16,6 +16,7 @@ from captures.models import Grab, ScreenshotPreset
 from captures.shots.wishes import file_name
 from oven_site.artifacts import stores
 from oven_site.artifacts.models import Artifact
+from oven_site.contract import Unavailable, error
 
 ERRORS = "errors.json"
 COMPRESSION = 1  # PNG is compressed already; deflate, as a reader of the stream sees by itself where that ends
@@ -117,7 +118,14 @@ async def _as_they_settle(shots: list[Shot]) -> AsyncIterator[tuple[Shot, Grab |
         while waiting:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                yield waiting.pop(task), task.result()
+                yield waiting.pop(task), _outcome(task)
     finally:
         for task in waiting:
             task.cancel()
+
+
+def _outcome(task: asyncio.Task[Grab | JsonResponse]) -> Grab | JsonResponse:
+    try:
+        return task.result()
+    except Unavailable as problem:
+        return error(503, problem.message)

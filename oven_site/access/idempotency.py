@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
@@ -24,6 +25,7 @@ from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import stream
 from oven_site.contract import error
 
+log = logging.getLogger(__name__)
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 KEPT = timedelta(hours=24)
@@ -48,11 +50,11 @@ async def answer(request: HttpRequest, caller: str, get_response: Next) -> HttpR
     kept = False
     try:
         response = await get_response(request)
-        kept = await sync_to_async(_keep)(found, response)
+        kept = await sync_to_async(_kept)(found, response)
         return response
     finally:  # also when the caller went away
         if not kept:
-            await sync_to_async(KeyedAnswer.objects.filter(pk=found.pk, status=None).delete)()
+            await sync_to_async(_release)(found)
 
 
 def _digest(*parts: str) -> str:
@@ -98,6 +100,25 @@ def _clear(digest: str) -> None:
     gone = rows.exclude(artifact_id=None).first()
     if gone is not None and not Artifact.objects.filter(pk=gone.artifact_id).exists():
         gone.delete()  # its file has been cleared away: it is made anew
+
+
+def _kept(row: KeyedAnswer, response: HttpResponseBase) -> bool:
+    """Keep the answer if it is one to be given again. It is given now even if it cannot be kept: it was done.
+
+    Then the key stays taken until its lease ends.
+    """
+    try:
+        return _keep(row, response)
+    except OperationalError as error:
+        log.error("an answer could not be kept for its %s: %s", HEADER, error)
+        return True
+
+
+def _release(row: KeyedAnswer) -> None:
+    try:
+        KeyedAnswer.objects.filter(pk=row.pk, status=None).delete()
+    except OperationalError as error:
+        log.error("an %s could not be released, and is taken until its lease ends: %s", HEADER, error)
 
 
 def _keep(row: KeyedAnswer, response: HttpResponseBase) -> bool:

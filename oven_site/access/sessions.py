@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import OperationalError
 
 BEGAN, USED = "oven_began", "oven_used"
 NOTED_EVERY_S = 300.0
@@ -24,6 +26,15 @@ class SessionStore(db.SessionStore):
 
     async def aload(self) -> dict[str, Any]:
         return self._aged(await super().aload())
+
+    def save(self, must_create: bool = False) -> None:
+        """Write the session. Raises OperationalError, which Django would report as a deleted session."""
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            if isinstance(error.__context__, OperationalError):
+                raise error.__context__ from None
+            raise
 
     @classmethod
     def get_model_class(cls) -> Any:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
+from oven_site.numbers import whole
+
 LEAST_KEY = 16  # characters
 LIMITED = ("width", "height", "density", "duration", "fps", "playbackFps")
 Pairs = list[tuple[str, str]]
@@ -81,8 +83,8 @@ def _verify(address: str, missing: Unsigned) -> None:
     found = [_digest(key, parts.path, rest).encode() for key in _keys()]
     if not sum(hmac.compare_digest(good, given["sig"].encode()) for good in found):
         raise Unsigned("sig", "sig: this is not the signature of this address.")
-    ends = given.get("exp", "")
-    if not ends.isdecimal() or int(ends) <= time.time():
+    ends = whole(given.get("exp", ""))
+    if ends is None or ends <= time.time():
         raise Unsigned("exp", "exp: this address has expired.")
 
 

@@ -81,6 +81,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """End waits for jobs, so that they are answered before the server closes."""
+        from oven_site.jobs import waiting  # this module is loaded before Django is
+
+        waiting.stop()
+        super().shutdown()
+
     def on_message_begin(self) -> None:
         self._before, self._unread, self._in_head = 0, True, True
         super().on_message_begin()

@@ -12,6 +12,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 
 from oven_site.artifacts.stores import local_path, stream
+from oven_site.numbers import DIGITS
 
 STORES = ("art", "blobs")
 TYPES = mimetypes.MimeTypes()
@@ -58,8 +59,11 @@ def cache_control(store: str, key: str) -> str:
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
-    """Start and end (exclusive) of a single range; the whole file for none or several; None when unsatisfiable."""
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip())
+    """Return start and end (exclusive) of a single range; None when it is unsatisfiable.
+
+    No range, several, and what is no range at all are the whole file.
+    """
+    found = re.fullmatch(rf"bytes=([0-9]{{0,{DIGITS}}})-([0-9]{{0,{DIGITS}}})", header.strip())
     if not found or found.groups() == ("", ""):
         return 0, size
     first, last = found.groups()

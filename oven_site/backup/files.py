@@ -13,21 +13,33 @@ CHUNK = 1 << 20
 PART = ".oven-part"
 
 
-def copy(source: Path, target: Path) -> str:
-    """Copies a file with its times under its final name once it is whole; its SHA-256. Raises OSError."""
+def copy(source: Path, target: Path, *, private: bool = False) -> str:
+    """Copies a file with its times under its final name once it is whole; its SHA-256. Raises OSError.
+
+    Its mode is that of the source; a `private` file is for its owner alone from the first byte.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + PART)
     digest = hashlib.sha256()
     try:
-        with source.open("rb") as reading, part.open("wb") as writing:
+        part.unlink(missing_ok=True)
+        with source.open("rb") as reading, open(part, "xb", opener=_for_owner) as writing:
             while chunk := reading.read(CHUNK):
                 digest.update(chunk)
                 writing.write(chunk)
-        shutil.copystat(source, part)
+        if private:
+            times = source.stat()
+            os.utime(part, ns=(times.st_atime_ns, times.st_mtime_ns))
+        else:
+            shutil.copystat(source, part)
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
     return digest.hexdigest()
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def copy_new(source: Path, target: Path) -> None:

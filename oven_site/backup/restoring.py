@@ -27,18 +27,22 @@ def restore(place: Path) -> Manifest:
     by the sweep once Oven runs.
     """
     manifest = Manifest.read(place)
-    lock = _lock()
+    umask = os.umask(0o077)  # what is kept is for this account alone
+    lock = None
     try:
+        lock = _lock()
         _refuse_unfit(manifest)
         problems = _copy_files(place)
         secret = place / SECRET
         if secret.exists():
-            files.copy(secret, Path(settings.OVEN_DATA) / SECRET)
+            files.copy(secret, Path(settings.OVEN_DATA) / SECRET, private=True)
         databases.load(place)
         call_command("migrate", interactive=False, verbosity=0)
         hand_back()
     finally:
-        os.close(lock)
+        os.umask(umask)
+        if lock is not None:
+            os.close(lock)
     manifest.problems = problems
     return manifest
 

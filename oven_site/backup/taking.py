@@ -34,7 +34,7 @@ def take(place: Path) -> Manifest:
     _copy_new(local, place)
     secret = Path(settings.OVEN_DATA) / SECRET
     if secret.exists():
-        files.copy(secret, place / SECRET)
+        files.copy(secret, place / SECRET, private=True)
     manifest = Manifest(
         version=settings.VERSION,
         taken_at=taken_at,

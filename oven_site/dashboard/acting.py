@@ -29,6 +29,7 @@ from oven_site.jobs.models import BulkAction, Job
 from oven_site.jobs.registry import Kind
 from oven_site.jobs.states import BulkVerb, Lane
 from oven_site.live.events import job_view
+from oven_site.numbers import whole
 
 View = Callable[..., HttpResponseBase]
 Answer = dict[str, Any]
@@ -242,10 +243,10 @@ def bulk_action(request: HttpRequest) -> JsonResponse:
 
 
 def _expected(raw: Any) -> int:
-    text = str(raw.get("expect", ""))
-    if not text.isdigit():
+    expected = whole(str(raw.get("expect", "")))
+    if expected is None:
         raise BadRequest("expect", "expect: the number that was confirmed is needed.")
-    return int(text)
+    return expected
 
 
 def _start_bulk(request: HttpRequest, verb: BulkVerb, targets: bulk.Targets) -> JsonResponse:

@@ -46,6 +46,7 @@ from oven_site.dashboard.lists import (
     seen_values,
 )
 from oven_site.jobs.states import Lane, State
+from oven_site.numbers import whole
 
 T = TypeVar("T")
 CHIPS = {state: state.color for state in State}
@@ -126,8 +127,8 @@ class HistoryAdmin(Exporting):
         if not getattr(request, "oven_glance", False):
             ceiling, known = getattr(request, "oven_ceiling", None), getattr(request, "oven_found", None)
             return CappedPaginator(queryset, per_page, *args, ceiling=ceiling, known=known, **kwargs)
-        page = request.GET.get("p", "")
-        return GlancingPaginator(queryset, per_page, page=int(page) if page.isdecimal() else 1)
+        page = whole(request.GET.get("p", ""), 9)
+        return GlancingPaginator(queryset, per_page, page=1 if page is None else page)
 
     def get_search_results(self, request: HttpRequest, rows: Any, text: str) -> tuple[Any, bool]:
         text = text.strip()
@@ -331,8 +332,8 @@ class SeenUsersFilter(admin.SimpleListFilter):
         return [(str(user.pk), user.username) for user in users]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
-        chosen = self.value() or ""
-        return rows.filter(user_id=int(chosen)) if chosen.isdecimal() else rows
+        chosen = whole(self.value() or "", 9)
+        return rows if chosen is None else rows.filter(user_id=chosen)
 
 
 class SeenModelsFilter(admin.SimpleListFilter):
@@ -344,8 +345,8 @@ class SeenModelsFilter(admin.SimpleListFilter):
         return sorted(((str(kind.pk), kind.name) for kind in seen), key=lambda choice: choice[1])
 
     def queryset(self, request: HttpRequest, rows: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
-        chosen = self.value() or ""
-        return rows.filter(content_type_id=int(chosen)) if chosen.isdecimal() else rows
+        chosen = whole(self.value() or "", 9)
+        return rows if chosen is None else rows.filter(content_type_id=chosen)
 
 
 @admin.register(LogEntry)

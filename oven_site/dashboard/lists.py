@@ -105,7 +105,10 @@ class HistoryChangeList(ChangeList):
         return {}
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
+        try:
+            rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
+        except OverflowError as error:  # a year of 30 digits
+            raise IncorrectLookupParameters(error) from error
         used = [spec for spec in self.filter_specs if getattr(spec, "used_parameters", None)]
         if self.get_filters_params():
             request.oven_found = None  # type: ignore[attr-defined]
@@ -152,7 +155,7 @@ class HistoryChangeList(ChangeList):
         chosen = [self.params.get(f"{name}__{part}") for part in ("year", "month", "day")]
         try:
             return self._periods(_local_day(first), _local_day(last), [int(part) for part in chosen if part])
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
 
     def _periods(self, first: date, last: date, chosen: list[int]) -> dict[str, Any]:

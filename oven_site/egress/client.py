@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from oven_site.egress.policy import decide
+from oven_site.numbers import whole
 from oven_site.version import VERSION
 
 if TYPE_CHECKING:  # it takes 10 MB and a fifth of a second, and most processes only need the addresses
@@ -255,13 +256,11 @@ def _accepted(response: httpx.Response, door: Door) -> int | None:
     if status >= 400:
         retry = status >= 500 or status in (408, 429)
         raise FetchError("http_status", f"The server answered HTTP {status}.", retry, status)
-    length = response.headers.get("content-length", "")
-    expected = int(length) if length.isdigit() else None
+    expected = whole(response.headers.get("content-length", ""))
     if expected is not None and expected > door.max_bytes:
         raise _too_large(door)
     return expected
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    text = response.headers.get("retry-after", "")
-    return float(text) if text.isdigit() else None
+    return whole(response.headers.get("retry-after", ""))

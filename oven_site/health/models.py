@@ -6,6 +6,15 @@ from django.db import models
 from django.utils import timezone
 
 
+class Probe(models.Model):
+    """The one row that /ready changes to see whether the database takes writes."""
+
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S}"
+
+
 class Minute(models.Model):
     """One kind of job in one minute. Minutes in which nothing happened have no row."""
 

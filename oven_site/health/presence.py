@@ -34,7 +34,10 @@ MEASURE_IDLE_S = 60.0
 
 
 class Browser(Protocol):
-    """A worker's browser: its process, for how long it has been running, how many were replaced before it."""
+    """A worker's browser: its process, for how long it has been running, how many were replaced before it.
+
+    `broken`: it could not be started the last time.
+    """
 
     @property
     def pid(self) -> int | None: ...
@@ -44,6 +47,8 @@ class Browser(Protocol):
     def restarts(self) -> int: ...
     @property
     def sandboxed(self) -> bool: ...
+    @property
+    def broken(self) -> bool: ...
 
 
 def key(identity: str) -> str:
@@ -103,6 +108,7 @@ class Presence:
         facts = {"queues": json.dumps(self.queues), "host": platform.node(), **self._sizes}
         if browser:
             facts["sandbox"] = "on" if browser.sandboxed else "off"
+            facts["browser"] = "broken" if browser.broken else "ok"
         facts |= {"browserAgeS": "" if age is None else round(age), "restarts": self._restarts}
         self._report(facts if self.forks else {**facts, **self._doing()})
 

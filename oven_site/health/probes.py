@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 from redis.exceptions import RedisError
 
 from oven_site.health import alerts, carrier, load, machine, vitals
 from oven_site.health.kept import Kept
+from oven_site.health.models import Probe
 
 LOOK_S = 2.0
+WRITE_EVERY_S = 10.0
+WRITE_LIMIT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,42 @@ def _database() -> Check:
             cursor.execute("SELECT 1")
     except DatabaseError:
         return Check(False, "It does not answer.")
+    if not written():
+        written.forget()  # the next look tries again
+        return Check(False, "It takes no writes: it is locked or full.")
     return Check(True, "It answers.")
+
+
+def _write() -> bool:
+    """Return whether a row can be changed within WRITE_LIMIT_S."""
+    try:
+        with _impatient():
+            Probe.objects.update_or_create(pk=1, defaults={"at": timezone.now()})
+    except DatabaseError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _impatient() -> Iterator[None]:
+    """Do not wait for a lock for as long as others do."""
+    limit_ms = round(WRITE_LIMIT_S * 1000)
+    if connection.vendor != "sqlite":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {limit_ms}; SET LOCAL statement_timeout = {limit_ms}")
+            yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        usual_ms = int(cursor.fetchone()[0])
+        cursor.execute(f"PRAGMA busy_timeout = {limit_ms}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {usual_ms}")
+
+
+written = Kept(_write, WRITE_EVERY_S)
 
 
 def _redis() -> Check:
@@ -83,7 +123,7 @@ def _workers() -> Checks:
         reports = vitals.reports()
     except RedisError:
         return _unknown()
-    return {**_pools(reports), "browser_sandbox": _sandbox(reports)}
+    return {**_pools(reports), "browser": _browser(reports), "browser_sandbox": _sandbox(reports)}
 
 
 def _unknown() -> Checks:
@@ -94,6 +134,18 @@ def _pools(reports: Reports) -> Checks:
     views = vitals.worker_views(reports)
     counts = {pool: sum(view["pool"] == pool for view in views) for pool in _wanted()}
     return {f"{pool}_workers": Check(count > 0, f"{count} alive.") for pool, count in counts.items()}
+
+
+def _browser(reports: Reports) -> Check:
+    """Whether a capture worker can start its browser; each that cannot tries again every few seconds."""
+    said = [report["browser"] for report in reports.values() if "browser" in report]
+    broken = said.count("broken")
+    if not said:
+        return Check(True, "No capture worker has one.")
+    if not broken:
+        return Check(True, "It starts.")
+    needed = "capture" in _wanted()
+    return Check(broken < len(said) or not needed, f"It does not start in {broken} of {len(said)} capture workers.")
 
 
 def _sandbox(reports: Reports) -> Check:

@@ -18,6 +18,7 @@ from channels.layers import get_channel_layer
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from oven_site.contract import Unavailable
 from oven_site.jobs.models import Job
 from oven_site.jobs.states import ENDED, State
 from oven_site.live.events import job_group
@@ -25,11 +26,21 @@ from oven_site.live.events import job_group
 log = logging.getLogger(__name__)
 J = TypeVar("J", bound=Job)
 LOOK_EVERY_S = 2.0  # a message may be lost; the row is the truth
+RESTART_RETRY_S = 5
 LISTEN_S = 2.0  # a server that hangs is as good as none
 
 
+_stopping = False
+
+
+def stop() -> None:
+    """End all waits of this process within LOOK_EVERY_S, because the server closes."""
+    global _stopping
+    _stopping = True
+
+
 async def wait_ended(job: J, limit_s: float) -> J | None:
-    """The job once it has ended; None when the limit comes first."""
+    """The job once it has ended; None when the limit comes first. Raises Unavailable when the server closes."""
     async with aclosing(follow(job, limit_s)) as news:
         async for _, fresh in news:
             if fresh is not None and fresh.state in ENDED:
@@ -40,7 +51,7 @@ async def wait_ended(job: J, limit_s: float) -> J | None:
 async def follow(job: J, limit_s: float) -> AsyncGenerator[tuple[dict[str, Any] | None, J | None], None]:
     """Each event about a job as it comes (of those that its kind sends), and its row at every look.
 
-    Ends after the look that finds the job ended, or at the limit.
+    Ends after the look that finds the job ended, or at the limit. Raises Unavailable when the server closes.
     """
     deadline = time.monotonic() + limit_s
     look = True
@@ -51,6 +62,8 @@ async def follow(job: J, limit_s: float) -> AsyncGenerator[tuple[dict[str, Any] 
                 yield None, fresh
                 if fresh.state in ENDED:
                     return
+            if _stopping:
+                raise Unavailable(f"Oven is being restarted; {job.public_id} goes on.", RESTART_RETRY_S)
             left = deadline - time.monotonic()
             if left <= 0:
                 return

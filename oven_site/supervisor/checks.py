@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 import time
 from pathlib import Path
 
@@ -13,6 +14,21 @@ from oven_site.supervisor import linux
 
 class Refused(Exception):
     """Oven cannot start; the message says why and what to do."""
+
+
+def private_directory(path: Path) -> str:
+    """Make a directory with mode 700; return a warning if that is impossible. Raises OSError and Refused."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mode = path.stat().st_mode
+    if not mode & 0o077:
+        return ""
+    if mode & stat.S_ISVTX:
+        raise Refused(f"{path} is shared by all accounts; choose a directory of Oven's own with --data DIR")
+    with contextlib.suppress(OSError):
+        path.chmod(0o700)
+    if path.stat().st_mode & 0o077:
+        return f"other accounts may read {path} (the database, sessions, keys), and this account cannot change that"
+    return ""
 
 
 def free_port(host: str, port: int, what: str) -> None:
@@ -65,4 +81,4 @@ def _locked(fd: int) -> bool:
 
 def _holder(fd: int) -> int:
     text = os.pread(fd, 32, 0)
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isdigit() else 0  # bytes: ASCII digits

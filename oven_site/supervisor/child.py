@@ -30,6 +30,7 @@ class Child(NamedTuple):
     restart: bool = True
     last: bool = False  # stopped when all others are gone: they still need it to end well
     death_signal: int = signal.SIGKILL  # what the kernel sends it should the supervisor be killed
+    repair: Callable[[Sequence[str]], str | None] | None = None  # gets its last lines when it dies
     fork: bool = False  # of the loaded program, where there is one: it runs Oven's own Python
 
 
@@ -72,7 +73,11 @@ class Process:
         """Start it, by `fork` where it can; returns the readable end of its output, or None when it cannot be."""
         self.restart_at, self.code, self.problem = None, None, ""
         self._started = time.monotonic()
-        read_end, write_end = os.pipe()
+        try:
+            read_end, write_end = os.pipe()
+        except OSError as error:
+            self.problem = str(error)
+            return None
         try:
             self.pid = self._forked(fork, write_end) or self._spawned(base_env, write_end)
         except (OSError, subprocess.SubprocessError) as error:

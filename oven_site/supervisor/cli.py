@@ -1,22 +1,24 @@
 """The command line: checks, the order of starting, and what is said meanwhile."""
 
 import argparse
+import math
 import os
 import re
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from oven_site import embedded
 from oven_site.supervisor import plan
-from oven_site.supervisor.checks import Refused, free_port, take_lock
+from oven_site.supervisor.checks import Refused, free_port, private_directory, take_lock
 from oven_site.supervisor.child import Process
 from oven_site.supervisor.core import Stopped, Supervisor
 from oven_site.supervisor.guard import RUN_MARK, end_family
+from oven_site.supervisor.health import Address, healthy
 from oven_site.supervisor.output import Console
 
 _READY_LIMIT = 60.0
+_DAMAGED = ("file is not a database", "database disk image is malformed")
 _EARLY_DEATHS = 3  # a child that dies this often before Oven is ready will not get better
 
 
@@ -24,8 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run Oven until it is asked to stop; returns the exit code."""
     given = {**plan.dotenv(), **{name: value for name, value in os.environ.items() if value}}
     options = parse(argv, given)
+    os.umask(0o077)  # what is kept is for this account alone
     try:
-        options.data.mkdir(parents=True, exist_ok=True)
+        watch_s = seconds(given, "OVEN_WEB_HEALTH_INTERVAL_S", 5.0)
+        warning = private_directory(options.data)
         lock = take_lock(options.data / "run" / "oven.lock")
         # Left by a run whose supervisor and guard were both killed.
         end_family([f"{RUN_MARK}=".encode(), b"OVEN_DATA=" + os.fsencode(options.data)], grace=0.0)
@@ -38,8 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     console = Console(options.data / "logs")
     supervisor = Supervisor(console, plan.environment(options, given), keep_fd=lock)
+    if warning:
+        console.say(warning)
     try:
-        return serve(supervisor, options, given)
+        return serve(supervisor, options, given, watch_s)
     finally:
         console.close()
 
@@ -87,7 +93,19 @@ def number(low: int, high: int) -> Callable[[str], int]:
     return convert
 
 
-def serve(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str]) -> int:
+def seconds(given: Mapping[str, str], name: str, default: float) -> float:
+    """Read a setting of the supervisor's own: seconds, 0 or more. Raises Refused."""
+    text = given.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise Refused(f"{name}={text!r} is not a number of seconds, 0 or more")
+    return value
+
+
+def serve(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str], watch_s: float) -> int:
     """Start everything in order, then watch over it."""
     supervisor.open()
     for child in plan.services(options):
@@ -95,7 +113,7 @@ def serve(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str
     try:
         if plan.runs_as_root():
             supervisor.console.say("running as root: Chromium's sandbox is off; better use an ordinary user")
-        start(supervisor, options, given)
+        start(supervisor, options, given, watch_s)
         supervisor.console.plain(banner(supervisor, options).encode())
         supervisor.run()
     except Stopped:
@@ -109,7 +127,7 @@ def serve(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str
     return 0
 
 
-def start(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str]) -> None:
+def start(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str], watch_s: float) -> None:
     """Valkey and the program, the database, then everything else; returns when Oven answers."""
     valkey = None
     if plan.own_valkey(options, given):
@@ -123,7 +141,10 @@ def start(supervisor: Supervisor, options: plan.Options, given: Mapping[str, str
     migrate(supervisor)
     running = [supervisor.add(child) for child in plan.services(options)]
     if "web" in options.roles:
-        wait(supervisor, running[0], lambda: healthy(options.local_host, options.port))
+        address = Address(options.local_host, options.port)
+        wait(supervisor, running[0], lambda: healthy(address))
+        if watch_s:
+            supervisor.watch(running[0], address, watch_s)
 
 
 def migrate(supervisor: Supervisor) -> None:
@@ -132,6 +153,12 @@ def migrate(supervisor: Supervisor) -> None:
     errors, warnings = (_said(result.lines, level) for level in "EW")
     if result.code == os.EX_CONFIG or errors:
         raise Refused("Oven did not start: settings are wrong\n" + "\n".join(errors or result.lines))
+    damage = [mark for mark in _DAMAGED if any(mark in text for text in result.lines)]
+    if result.code != 0 and damage:
+        raise Refused(
+            f"the SQLite database is damaged ({damage[0]}); restore a backup into a new directory with "
+            "`OVEN_DATA=DIR manage.py restore BACKUP`, and start Oven with --data DIR"
+        )
     if result.code != 0:
         raise Refused("the database cannot be brought up to date:\n" + "\n".join(result.lines))
     for text in warnings:
@@ -168,17 +195,6 @@ def obituaries(supervisor: Supervisor) -> list[str]:
             lines.append(f"{process.child.name} {process.epitaph}; its last lines:")
             lines += [f"  {text}" for text in process.tail]
     return lines
-
-
-def healthy(host: str, port: int) -> bool:
-    """Whether /health answers 200 (by hand: http.client would stay in memory for good)."""
-    request = f"GET /health HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
-    try:
-        with socket.create_connection((host, port), timeout=2.0) as client:
-            client.sendall(request.encode())
-            return client.recv(64).split(b" ")[1:2] == [b"200"]
-    except OSError:
-        return False
 
 
 def banner(supervisor: Supervisor, options: plan.Options) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from oven_site.supervisor import linux
 from oven_site.supervisor.child import Backoff, Child, Process
 from oven_site.supervisor.guard import RUN_MARK, Guard, new_token
+from oven_site.supervisor.health import Address, Watch
 from oven_site.supervisor.loader import Loader
 from oven_site.supervisor.output import Console, Reader
 
@@ -68,6 +69,7 @@ class Supervisor:
         self._last_signal = 0.0
         self._stopping = False
         self._suspects: set[tuple[int, int]] = set()
+        self._watches: list[Watch] = []
         self._sweep_at = time.monotonic() + _SWEEP_EVERY
 
     # Starting
@@ -99,10 +101,14 @@ class Supervisor:
 
     def add(self, child: Child, *, keep_lines: int = 20) -> Process:
         """Start a child and keep an eye on it."""
-        self.console.expect(child.name)
+        self.console.expect(child.name, log=child.log)
         process = self.processes[child.name] = Process(child, keep_lines=keep_lines)
         self._start(process)
         return process
+
+    def watch(self, process: Process, address: Address, every: float) -> None:
+        """Ask a web process for /health every so many seconds from now on; one that hangs is killed."""
+        self._watches.append(Watch(process, address, every))
 
     def load(self, child: Child, timeout: float) -> Process:
         """Start the process that children are forks of, and wait until it can fork, or has died of trying."""
@@ -167,6 +173,10 @@ class Supervisor:
         for _ in range(2):
             self._tick(0.0)
 
+    def _drain_ready(self) -> None:
+        for key, _ in self._selector.select(0.0):
+            key.data()
+
     def _check(self) -> None:
         if self._signals:
             raise Stopped
@@ -181,6 +191,10 @@ class Supervisor:
         for process in self.processes.values():
             if process.restart_at is not None and process.restart_at <= now:
                 self._start(process)
+        for watch in self._watches:
+            if watch.due <= now and not watch.look(now):
+                self.console.say(str(watch))
+                watch.kill()
         if self._sweep_at <= now:
             self._sweep(now)
 
@@ -188,7 +202,8 @@ class Supervisor:
         if self._stopping:
             return timeout
         times = [process.restart_at for process in self.processes.values() if process.restart_at is not None]
-        return max(0.0, min([timeout, *(due - time.monotonic() for due in [*times, self._sweep_at])]))
+        times += [self._sweep_at, *(watch.due for watch in self._watches)]
+        return max(0.0, min([timeout, *(due - time.monotonic() for due in times)]))
 
     # The dead
 
@@ -204,10 +219,16 @@ class Supervisor:
 
     def _reaped(self, pid: int, code: int) -> None:
         if pid == self._guard.pid and not self._stopping:
-            self._guard.again(code)
+            self._replace_guard(code)
         for process in self.processes.values():
             if process.pid == pid:
                 self._note_death(process, code)
+
+    def _replace_guard(self, code: int) -> None:
+        try:
+            self._guard.again(code)
+        except OSError as error:
+            self.console.say(f"the process that cleans up after a killed supervisor could not be started: {error}")
 
     def _note_death(self, process: Process, code: int | None) -> None:
         delay = process.ended(code, self._backoff)
@@ -216,6 +237,11 @@ class Supervisor:
             return
         if process is self._loader and code == os.EX_CONFIG:  # it has said which settings are wrong
             return
+        if process.child.repair is not None:
+            self._drain_ready()
+            if repaired := process.child.repair(list(process.tail)):
+                process.tail.clear()
+                self.console.say(repaired)
         process.restart_at = time.monotonic() + delay
         self.console.say(f"{process.child.name} {process.epitaph}; starting it again in {delay:.1f} s")
 
@@ -230,7 +256,11 @@ class Supervisor:
 
     def _sweep(self, now: float) -> None:
         """Kill strays that were strays at the last look already."""
-        strays = self._strays()
+        try:
+            strays = self._strays()
+        except OSError:  # too many files are open at the moment
+            self._sweep_at = now + _SWEEP_EVERY
+            return
         late = [pid for pid, proc in strays.items() if (pid, proc.start) in self._suspects]
         if late:
             linux.kill(late)
@@ -283,6 +313,8 @@ class Supervisor:
             self._tick(0.02)
 
     def _close(self) -> None:
+        for watch in self._watches:
+            watch.close()
         signal.set_wakeup_fd(-1)
         os.close(self._wake_end)
         for key in list(self._selector.get_map().values()):

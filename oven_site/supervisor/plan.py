@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,6 +100,7 @@ def valkey(options: Options) -> Child:
         embedded.command(options.data),
         env=embedded.ENV,
         hush=_VALKEY_ROUTINE,
+        repair=partial(embedded.repair, options.data),
         last=True,  # the others still write to it while they stop
         death_signal=signal.SIGTERM,  # it ends at once, with its data on disk
     )

@@ -8,6 +8,7 @@ from bakes import jobs, shapes
 from bakes.models import Bake, IncomingTape, Site
 from oven_site.access.models import ApiToken
 from oven_site.jobs import lifecycle
+from oven_site.live import progress, publisher
 from tests.support import request
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +102,15 @@ def test_the_site_may_say_that_it_failed(ended: Any) -> None:
     request("POST", "/bake-complete", body={"code": row.code, "success": False, "error": "No space"})
     recent = request("GET", "/status").json["recent"][0]
     assert (recent["success"], recent["error"]) == (False, "No space")
+
+
+def test_what_the_site_says_is_cut_in_the_activity_log(ended: Any) -> None:
+    row = ended()
+    request("POST", "/bake-complete", body={"code": row.code, "success": False, "error": "x" * 90_000})
+    publisher.flush()
+    (line,) = [entry["msg"] for entry in progress.recent_log() if "the site is done" in entry["msg"]]
+    assert line.startswith(f"{row.code}: the site is done: xxx")
+    assert len(line) < 1000
 
 
 def test_announcing_needs_a_token(token: dict[str, str], people: Any) -> None:

@@ -115,6 +115,7 @@ def test_refreshing_captures_anew(staff: Any, icon: Any) -> None:
     new = Grab.objects.get(public_id=answer.json()["jobId"])
     assert (new.again_of, new.capture_key, new.state) == (old, old.capture_key, "queued")
     assert answer.json()["statusUrl"] == f"/status/{new.public_id}"
+    assert "Accept" in answer.headers["Vary"]
 
 
 def test_a_plain_form_leads_back(staff: Any, icon: Any) -> None:

@@ -234,6 +234,15 @@ def test_a_script_of_another_site_gets_the_bytes_and_an_etag(kept: Any) -> None:
     assert request("GET", "/icon/128x128/orbit.png", headers={"If-None-Match": '"other"'}).status == 302
 
 
+def test_answers_that_differ_by_origin_say_so(kept: Any, people: Any) -> None:
+    kept()
+    tag = request("GET", "/icon/128x128/orbit.png", headers={"Origin": "https://site.example"}).headers["ETag"]
+    for headers in ({}, {"Origin": "https://site.example"}, {"If-None-Match": tag}):
+        assert request("GET", "/icon/128x128/orbit.png", headers=headers).headers["Vary"] == "Origin"
+    signed_in = request("GET", "/icon/128x128/orbit.png", headers={"Accept-Language": "de"}, user=people.staff)
+    assert "Origin" in signed_in.headers["Vary"]
+
+
 def test_an_expired_icon_is_captured_anew(kept: Any) -> None:
     old = kept(expires_at=timezone.now() - timedelta(seconds=1))
     new = ask(wish_of(ICON, "128x128", "orbit", {})).grab

@@ -83,6 +83,8 @@ def test_whoever_may_grab_pieces_only_has_none_of_it() -> None:
         ({"selector": "#a", "fullPage": True}, "fullPage", "fullPage: say either that or a selector."),
         ({"padding": 8}, "padding", "padding: there is nothing to pad without a selector."),
         ({"selector": "#a", "padding": -1}, "padding", "padding: -1 is not within 0 to 1000 CSS pixels."),
+        ({"selector": "#a", "padding": "9" * 5000}, "padding", f"padding: {'9' * 20} is not within 0 to 1000"),
+        ({"selector": "#a", "padding": "٣"}, "padding", "padding: ٣ is not within 0 to 1000 CSS pixels."),
         ({"click": ["#a"] * 21}, "click", "click: at most 20 are allowed."),
         ({"press": "Entr"}, "press", "press: 'Entr' is neither one character nor one of Enter, Space,"),
         ({"colorScheme": "red"}, "colorScheme", "colorScheme: 'red' is not one of light, dark."),

@@ -74,6 +74,7 @@ def test_formats_are_a_list_or_names_between_commas(value: object) -> None:
         ({"formats": "png", "sizes": "31"}, "sizes"),
         ({"formats": "png", "sizes": "64.5"}, "sizes"),
         ({"formats": "png", "sizes": "-64"}, "sizes"),
+        ({"formats": "png", "sizes": "٦٤"}, "sizes"),
         ({"formats": "png", "sizes": [None]}, "sizes"),
         ({"formats": "png", "sizes": "32,33,34,35,36"}, "sizes"),
         ({"formats": "png,gif", "transparent": True}, "transparent"),

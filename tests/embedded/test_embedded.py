@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 import redis
@@ -65,6 +66,66 @@ def test_half_a_command_at_the_end_does_not_stop_it(start: Start, tmp_path: Path
         file.write(b"*3\r\n$3\r\nSET\r\n$4\r\nha")
     with client(start(tmp_path)) as store:
         assert store.get("whole") == "yes"
+
+
+def zeros_at_the_end(place: Path) -> None:
+    with next(place.glob("*.incr.aof")).open("ab") as file:
+        file.write(bytes(4096))
+
+
+def noise_in_the_middle(place: Path) -> None:
+    log = next(place.glob("*.incr.aof"))
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = Random(1).randbytes(200)
+    log.write_bytes(data)
+
+
+def half_a_base(place: Path) -> None:
+    base = next(place.glob("*.base.rdb"))
+    base.write_bytes(base.read_bytes()[:-20])
+
+
+def no_file_of_the_manifest(place: Path) -> None:
+    next(place.glob("*.incr.aof")).unlink()
+
+
+def empty_manifest(place: Path) -> None:
+    next(place.glob("*.manifest")).write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "damage", [zeros_at_the_end, noise_in_the_middle, half_a_base, no_file_of_the_manifest, empty_manifest]
+)
+def test_damaged_files_are_moved_aside(start: Start, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    server = start(tmp_path)
+    with client(server) as store:
+        store.rpush("queue", *range(1000))
+    server.stop()
+    place = tmp_path / "valkey" / "appendonlydir"
+    damage(place)
+    damaged = {path.name: path.read_bytes() for path in place.iterdir()}
+    with client(start(tmp_path)) as store:
+        assert store.llen("queue") == 0
+        store.rpush("queue", "again")
+    (aside,) = place.parent.glob("damaged-*")
+    assert {path.name: path.read_bytes() for path in aside.iterdir()} == damaged
+
+
+def test_the_last_damaged_files_are_kept(tmp_path: Path) -> None:
+    place = tmp_path / "valkey"
+    for number in range(5):
+        (place / "appendonlydir").mkdir(parents=True)
+        (place / "appendonlydir" / "file").write_text(str(number))
+        said = embedded.repair(tmp_path, ["# Bad file format reading the append only file x"])
+        assert said is not None
+        assert str(max(place.glob("damaged-*"))) in said
+    assert [path.read_text() for path in sorted(place.glob("damaged-*/file"))] == ["2", "3", "4"]
+
+
+def test_files_stay_where_they_are_for_any_other_reason(tmp_path: Path) -> None:
+    (tmp_path / "valkey" / "appendonlydir").mkdir(parents=True)
+    assert embedded.repair(tmp_path, ["# Can't open the append-only file: Permission denied"]) is None
+    assert (tmp_path / "valkey" / "appendonlydir").is_dir()
 
 
 def test_a_long_path_moves_the_socket(start: Start, tmp_path: Path) -> None:

@@ -1,19 +1,22 @@
 """The whole command over a fake project: checks, order, banner, and nothing left behind."""
 
+import os
 import signal
 import socket
+import stat
 from pathlib import Path
 
 import pytest
 
-from oven_site.supervisor import cli, plan
-from tests.supervisor.harness import Run
+from oven_site.supervisor import checks, cli, health, plan
+from tests.supervisor.harness import Run, wait_until
 
 MANAGE = """
 import os, sys, time
 command = sys.argv[1]
 if command == "migrate":
     print(os.environ.get("FAKE_MIGRATE", "No migrations to apply."))
+    open(os.path.join(os.environ["OVEN_DATA"], "oven.sqlite3"), "ab").close()
     sys.exit(int(os.environ.get("FAKE_MIGRATE_CODE", "0")))
 if command == "signin":
     print("http://localhost/in?token=once")
@@ -154,6 +157,71 @@ def test_a_migration_that_does_something_is_shown(run: Run, project: Path, port:
     assert run.stop() == 0
 
 
+@pytest.mark.parametrize("told", ["file is not a database", "database disk image is malformed"])
+def test_a_damaged_database_is_one_sentence(run: Run, project: Path, port: int, told: str) -> None:
+    said = f"Traceback (most recent call last):\ndjango.db.utils.DatabaseError: {told}"
+    launch(run, project, port, FAKE_MIGRATE=said, FAKE_MIGRATE_CODE="1")
+    assert run.process.wait(20) == 1
+    assert f"the SQLite database is damaged ({told}); restore a backup" in run.output
+    assert "manage.py restore" in run.output
+    assert "Traceback" not in run.output
+
+
+def test_a_damaged_queue_file_is_moved_aside(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port, "--roles", "valkey,light")
+    run.wait_for("Ctrl-C stops it.")
+    assert run.stop() == 0
+    place = project / "var" / "valkey"
+    with next(place.glob("appendonlydir/*.incr.aof")).open("ab") as file:
+        file.write(bytes(4096))
+    launch(run, project, port, "--roles", "valkey,light")
+    run.wait_for("Ctrl-C stops it.", times=2)
+    (aside,) = place.glob("damaged-*")
+    assert f"valkey could not read its files; they were moved to {aside}" in run.output
+    assert next(aside.glob("*.incr.aof")).read_bytes().endswith(bytes(4096))
+    assert run.stop() == 0
+
+
+def test_a_web_process_that_hangs_is_replaced(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port, "--roles", "valkey,web", OVEN_WEB_HEALTH_INTERVAL_S="0.25")
+    run.wait_for("Ctrl-C stops it.")
+    web = run.only("--ws-max-size 65536")
+    assert not wait_until(lambda: "web " in run.output, 3)  # one that answers is left alone
+    os.kill(web, signal.SIGSTOP)
+    run.wait_for("web has not answered /health for 1.5 s; killing it")
+    run.wait_for("web was killed by SIGKILL; starting it again")
+    assert wait_until(lambda: run.pids("--ws-max-size 65536") not in ([], [web]))
+    assert wait_until(lambda: health.healthy(health.Address("127.0.0.1", port)))
+    assert run.output.count("killing it") == 1
+    assert run.stop() == 0
+
+
+def test_a_wrong_interval_is_refused(run: Run, project: Path, port: int) -> None:
+    launch(run, project, port, OVEN_WEB_HEALTH_INTERVAL_S="soon")
+    assert run.process.wait(20) == 1
+    assert run.output == "oven: OVEN_WEB_HEALTH_INTERVAL_S='soon' is not a number of seconds, 0 or more\n"
+
+
+def test_what_is_kept_is_for_its_account_alone(run: Run, project: Path, port: int) -> None:
+    data = project / "var"
+    data.mkdir(mode=0o755)
+    launch(run, project, port, "--roles", "valkey,light")
+    run.wait_for("Ctrl-C stops it.")
+    found = [data, *data.rglob("*")]
+    assert [path for path in found if not path.is_socket() and stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+    assert data / "oven.sqlite3" in found
+    assert run.stop() == 0
+
+
+def test_a_directory_of_everybody_is_refused(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    with pytest.raises(checks.Refused, match="shared by all accounts"):
+        checks.private_directory(shared)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
+
+
 def test_a_web_process_that_cannot_start_is_explained(run: Run, project: Path, port: int) -> None:
     launch(run, project, port, FAKE_WEB="broken")
     assert run.process.wait(20) == 1
@@ -178,7 +246,7 @@ def test_roles_without_web_are_ready_when_they_run(run: Run, project: Path, port
     run.wait_for("Ctrl-C stops it.")
     assert "Address" not in run.output
     run.only("manage.py bundle_worker")
-    assert len(run.pids("manage.py capture_worker")) == 2
+    assert len(run.pids("manage.py capture_worker")) == len(run.pids("--skip-lane heavy")) == 1
     assert not run.pids("manage.py light_worker")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -223,11 +224,28 @@ def test_a_failed_pin_is_a_500_that_says_why(service: PinningServer, post: Any) 
 
 @BY_THREADS
 def test_a_slow_pin_is_a_504_that_says_where_it_goes_on(service: PinningServer, post: Any, settings: Any) -> None:
-    settings.OVEN_WAIT_S = 1.0
+    settings.OVEN_PIN_WAIT_S = 1.0
     service.answers = [hang(2)]
     answer = post(PNG)
-    assert (answer.status, answer.json["success"]) == (504, False)
+    assert (answer.status, answer.json["success"], answer.json["code"]) == (504, False, "not_yet")
     assert request("GET", answer.json["statusUrl"]).json["kind"] == "pin"
+
+
+@BY_THREADS
+@pytest.mark.parametrize(("body", "status"), [({**PNG, **KEYS}, 500), (PNG, 504)])
+def test_a_service_that_cannot_be_reached_is_told_in_time(
+    service: PinningServer, post: Any, settings: Any, body: dict[str, Any], status: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        settings.OVEN_PINATA_URL = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    settings.OVEN_PIN_DELAYS_S = [1.0, 8.0]
+    settings.OVEN_PIN_WAIT_S = 5.0
+    settings.OVEN_WAIT_S = 12.0
+    started = time.monotonic()
+    answer = post(body)
+    assert time.monotonic() - started < 8
+    assert (answer.status, answer.json["success"], answer.json["code"]) == (status, False, "unreachable")
+    assert "The connection failed" in answer.json["error"]
 
 
 def test_a_full_queue_is_a_503(service: PinningServer, people: Any, settings: Any) -> None:

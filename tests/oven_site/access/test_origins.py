@@ -70,7 +70,8 @@ def test_our_own_pages_and_programs_get_both(path: str) -> None:
     for origin in ("http://oven.example", "https://oven.example", None):
         assert accepted(path, origin, cookie="sessionid=a")
     assert accepted(path, "http://localhost:3002", cookie="sessionid=a", host="localhost:3002")
-    assert not accepted(path, "http://localhost:3003", cookie="sessionid=a", host="localhost:3002")  # the pieces
+    pieces = accepted(path, "http://localhost:3003", cookie="sessionid=a", host="localhost:3002")
+    assert pieces == (path == "/ws")
 
 
 def test_the_public_address_and_trusted_origins_are_ours(settings: Any) -> None:

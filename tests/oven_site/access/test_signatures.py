@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from io import StringIO
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -99,6 +99,13 @@ def test_a_signed_address_expires(signed: Any, monkeypatch: pytest.MonkeyPatch) 
     good, now = signatures.sign(DEAR, 60), time.time()
     monkeypatch.setattr(signatures.time, "time", lambda: now + 61)
     assert get(good) == (403, "exp")
+
+
+@pytest.mark.parametrize("ends", ["9" * 5000, "²", "٣" * 11, "never"])
+def test_an_end_that_is_no_number_has_passed(signed: Any, ends: str) -> None:
+    pairs = [*signatures._pairs(urlsplit(DEAR).query), ("exp", ends)]
+    sig = signatures._digest(NEW, urlsplit(DEAR).path, pairs)
+    assert get(f"{DEAR}&{urlencode({'exp': ends, 'sig': sig})}") == (403, "exp")
 
 
 def test_all_keys_are_valid_and_a_key_that_was_taken_away_is_not(signed: Any) -> None:

@@ -7,8 +7,10 @@ import io
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from oven_site.backup.place import BackupError, Manifest, sums
 from oven_site.backup.taking import take
 from oven_site.jobs import lifecycle
 from tests.oven_site.retention.conftest import place
+from tests.supervisor.harness import wait_until
 
 __all__ = ["place"]
 
@@ -207,3 +210,22 @@ def test_a_backup_of_another_oven_is_not_restored(
     with pytest.raises(CommandError) as refused:
         call_command("restore", str(tmp_path / "backup"))
     assert says in str(refused.value)
+
+
+def test_a_secret_is_for_its_owner_alone_from_the_first_byte(tmp_path: Path) -> None:
+    source, target = tmp_path / "readable", tmp_path / "to" / "secret_key"
+    os.mkfifo(source, 0o644)
+    copying = threading.Thread(target=files.copy, args=(source, target), kwargs={"private": True})
+    umask = os.umask(0)
+    try:
+        copying.start()
+        with source.open("wb") as writing:
+            assert wait_until(lambda: list(target.parent.glob("*")))
+            (part,) = target.parent.iterdir()
+            assert stat.S_IMODE(part.stat().st_mode) == 0o600
+            writing.write(b"secret")
+        copying.join()
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert target.read_bytes() == b"secret"

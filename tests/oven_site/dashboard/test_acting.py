@@ -167,6 +167,8 @@ def test_a_job_moves_and_ends(client_of: Any, grab: Any) -> None:
         ("/live/bulk", {"action": "explode"}, "action"),
         ("/live/bulk", {"action": "again", "state": "no"}, "state"),
         ("/live/bulk", {"action": "again"}, "expect"),
+        ("/live/bulk", {"action": "again", "expect": "²"}, "expect"),
+        ("/live/bulk", {"action": "again", "expect": "9" * 5000}, "expect"),
     ],
 )
 def test_bad_input_is_told_by_its_field(path: str, fields: dict[str, str], field: str, client_of: Any) -> None:

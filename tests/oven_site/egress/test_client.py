@@ -196,6 +196,13 @@ def test_a_redirect_of_a_post_is_not_followed(server: Site) -> None:
     assert len(server.received) == 1
 
 
+@pytest.mark.parametrize("said", ["\xb2", "9" * 5000, "-1", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_a_time_to_wait_that_is_no_number_is_none(server: Site, said: str) -> None:
+    server.answers = [lambda handler: handler.answer(503, b"", Retry_After=said)]
+    reply = asyncio.run(post(f"{server.origin}/hook", b"{}", {}, door(server)))
+    assert (reply.status, reply.retry_after_s) == (503, None)
+
+
 # --- forms and short answers ----------------------------------------------------------------------------------------
 
 

@@ -109,6 +109,16 @@ class Browser:
     age_s: float | None
     restarts: int
     sandboxed: bool = True
+    broken: bool = False
+
+
+def test_a_browser_that_cannot_be_started_is_reported(
+    me: presence.Presence, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for broken, said in ((True, b"broken"), (False, b"ok")):
+        monkeypatch.setattr(presence, "_browser", lambda broken=broken: Browser(None, None, 0, broken=broken))
+        me.renew()
+        assert valkey.hget(presence.key(me.identity), "browser") == said
 
 
 def test_a_browsers_memory_is_counted_apart_and_its_restarts_are_counted(

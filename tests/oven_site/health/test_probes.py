@@ -62,6 +62,7 @@ def test_ready_when_all_is_there(workers: None) -> None:
         "bake_workers",
         "deliver_workers",
         "bundle_workers",
+        "browser",
         "browser_sandbox",
     }
     assert answer.json["checks"]["bake_workers"] == {"ok": True, "detail": "1 alive."}
@@ -76,6 +77,22 @@ def test_a_sandbox_that_is_off_is_said_and_keeps_nobody_out(workers: None, valke
         "ok": True,
         "detail": "Off in 1 of 2 browsers.",
     }
+
+
+def test_not_ready_while_no_worker_can_start_its_browser(workers: None, valkey: Any, settings: Any) -> None:
+    assert probes.checks()["browser"] == Check(True, "No capture worker has one.")
+    valkey.hset(presence.key("host:0:1"), "browser", "broken")
+    answer = request("GET", "/ready")
+    assert (answer.status, answer.json["error"]) == (503, "Not ready: browser.")
+    assert answer.json["checks"]["browser"]["detail"] == "It does not start in 1 of 1 capture workers."
+    valkey.hset(presence.key("host:1:1"), "browser", "ok")  # another one can work
+    assert probes.checks()["browser"] == Check(True, "It does not start in 1 of 2 capture workers.")
+    valkey.hset(presence.key("host:1:1"), "browser", "broken")
+    settings.OVEN_READY_POOLS = ["bake"]
+    assert probes.checks()["browser"].ok
+    valkey.hset(presence.key("host:0:1"), "browser", "ok")
+    valkey.hset(presence.key("host:1:1"), "browser", "ok")
+    assert probes.checks()["browser"] == Check(True, "It starts.")
 
 
 def test_not_ready_without_a_worker_of_each_pool(workers: None, valkey: Any) -> None:
@@ -94,7 +111,7 @@ def test_only_the_pools_that_are_wanted_count(workers: None, valkey: Any, settin
 def test_migrations_that_are_missing_make_it_not_ready(workers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "_migrated", False)
     with connection.cursor() as cursor:
-        cursor.execute("delete from django_migrations where app = 'health' and name = '0002_alerts'")
+        cursor.execute("delete from django_migrations where app = 'health' and name = '0003_faults'")
     assert probes.checks()["migrations"] == Check(False, "1 are not applied.")
 
 
