@@ -54,13 +54,17 @@ RECORD_FIELDS = (
     *("public_id", "capture_key", "purpose", "source", "lane", "requested_by", "again_link", "attempt", "worker"),
     *("created_at", "started_at", "ended_at", "expires_at"),
 )
+SHOWN = 5  # names in a message
 MOST_NAMES = 2_000  # that grabs are looked up by; of more, or where they have very many, grabs are read in order
 AGAIN = dialog("Grab again?", "A new row is made; a capture still in the cache answers at once.", "Grab again")
 ANEW = dialog(
     "Capture anew?", "The piece is captured without the cache, and replaces what is cached.", "Capture anew"
 )
 PIN = dialog("Pin it to IPFS?", "The file gets a CID and is kept for good, also when the grab expires.", "Pin it")
-UNFREEZE = dialog("Unfreeze it?", "It leaves the list; a later grab that does not move lists it again.", "Unfreeze")
+FREEZE = dialog(
+    "Freeze its piece?", "It is answered with its last good frame, in every format, until it is unfrozen.", "Freeze"
+)
+UNFREEZE = dialog("Unfreeze it?", "It is captured again; a grab that does not move lists it again.", "Unfreeze")
 
 
 @admin.register(Grab)
@@ -73,10 +77,10 @@ class GrabAdmin(JobAdmin):
     search_help_text = "A part of a piece's name, an id or a capture key"
     date_hierarchy = "created_at"
     list_select_related = ("artifact",)
-    actions = ("again", "again_without_cache", "pin", "cancel", *EXPORTS)
+    actions = ("again", "again_without_cache", "pin", "freeze", "unfreeze", "cancel", *EXPORTS)
     export_more = ("artifact__key", "artifact__bytes", "requested_by__username")
-    actions_row = ("again_row", "again_without_cache_row", "pin_row", "cancel_row")
-    actions_detail = ("again_row", "again_without_cache_row", "pin_row", "cancel_row")
+    actions_row = ("again_row", "again_without_cache_row", "pin_row", "freeze_row", "unfreeze_row", "cancel_row")
+    actions_detail = actions_row
     fieldsets = (
         (None, {"fields": ("large", "piece", "state", "error", "link", "ipfs_cid", "requested", "links")}),
         ("What came of it", {"fields": RESULT_FIELDS}),
@@ -224,6 +228,45 @@ class GrabAdmin(JobAdmin):
 
         self.act_on_each(request, grabs, call, "are being pinned", "left out: no file, or nowhere to pin it")
 
+    @action(description="Freeze their pieces", permissions=["freeze"])
+    def freeze(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
+        self._freeze(request, grabs)
+
+    @action(description="Freeze", icon="ac_unit", permissions=["freeze"], url_path="freeze", dialog=FREEZE)
+    def freeze_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        self._freeze(request, Grab.objects.filter(pk=object_id))
+        return self.back_to_list()
+
+    @action(description="Unfreeze their pieces", permissions=["unfreeze"])
+    def unfreeze(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
+        self._unfreeze(request, grabs)
+
+    @action(description="Unfreeze", icon="sunny", permissions=["unfreeze"], url_path="unfreeze", dialog=UNFREEZE)
+    def unfreeze_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        self._unfreeze(request, Grab.objects.filter(pk=object_id))
+        return self.back_to_list()
+
+    def has_freeze_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("captures.add_frozenpiece"))
+
+    def has_unfreeze_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("captures.delete_frozenpiece"))
+
+    def _freeze(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
+        pieces = sorted(set(grabs.order_by().values_list("piece", flat=True)))
+        audit(request, [frozen.freeze(piece, "", request.user) for piece in pieces], "frozen")
+        messages.success(request, f"Frozen: {_listed(pieces)}.")
+
+    def _unfreeze(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
+        entries = list(FrozenPiece.objects.filter(piece__in=grabs.order_by().values("piece")).order_by("piece"))
+        audit(request, entries, "unfrozen")
+        for entry in entries:
+            frozen.unfreeze(entry.piece)
+        if entries:
+            messages.success(request, f"Unfrozen: {_listed([entry.piece for entry in entries])}.")
+        else:
+            messages.warning(request, "No such piece is frozen.")
+
     def _again(self, request: HttpRequest, grabs: Any, skip_cache: bool) -> None:
         def call(grab: Grab) -> None:
             if grab.active:
@@ -271,7 +314,7 @@ class FrozenPieceAdmin(Exporting):
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "error" and field is not None:
-            field.label, field.help_text = "Reason", "Shown in the list and by /api/frozen."
+            field.label, field.help_text = "Reason", "For staff only."
         if db_field.name == "piece" and field is not None:
             field.help_text = "The piece's name as it is asked for, $ included."
             field.validators.append(_valid_piece)
@@ -326,6 +369,11 @@ class FrozenPieceAdmin(Exporting):
         for entry in entries:
             frozen.unfreeze(entry.piece)
         messages.success(request, f"{len(entries)} unfrozen.")
+
+
+def _listed(pieces: list[str]) -> str:
+    more = f" and {len(pieces) - SHOWN} more" if len(pieces) > SHOWN else ""
+    return ", ".join(pieces[:SHOWN]) + more
 
 
 def _valid_piece(value: str) -> None:

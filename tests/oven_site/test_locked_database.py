@@ -59,7 +59,7 @@ def signed_in(client: AsyncClient, people: Any) -> AsyncClient:
 
 
 def keyed(client: AsyncClient, people: Any) -> Any:
-    headers = {idempotency.HEADER: "one"}
+    headers = {idempotency.HEADER: "one", **people.bearer(people.grabbing_token)}
     body = {"data": '{"code": "none"}', "content_type": "application/json"}
     return send(client, "POST", "/bake-status", headers=headers, **body)
 
@@ -135,7 +135,8 @@ def test_an_answer_is_given_although_its_key_cannot_be_released(client: AsyncCli
     lock = locked()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(idempotency, "_claim", then_locked)
-        answer = send(client, "POST", "/nowhere", data="{}", headers={idempotency.HEADER: "one"})
+        headers = {idempotency.HEADER: "one", **people.bearer(people.grabbing_token)}
+        answer = send(client, "POST", "/nowhere", data="{}", headers=headers)
     lock.__exit__(None, None, None)
     assert answer.status_code == 404
 
