@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 
+from captures.cached import CachedGrab
 from captures.models import Grab
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import redirect_url, stream
@@ -35,7 +36,7 @@ def copy(response: JsonResponse) -> HttpResponse:
     return HttpResponse(response.content, status=response.status_code, headers=dict(response.headers))
 
 
-def grab_headers(grab: Grab, cache: str) -> dict[str, str]:
+def grab_headers(grab: Grab | CachedGrab, cache: str) -> dict[str, str]:
     """Return the headers that name a capture, and say whether it was there already and what may be wrong in it."""
     headers = {"X-Cache": cache, "X-Grab-Id": grab.public_id}
     if grab.warnings:

@@ -9,7 +9,8 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from ninja import Router
 
-from captures import answers, control, shapes
+from captures import answers, cached, control, shapes
+from captures.cached import CachedGrab
 from captures.engine.spec import Format
 from captures.frozen import Frozen, unfreeze
 from captures.frozen import answer as frozen_answer
@@ -71,6 +72,8 @@ async def _grab(
     skip_cache = flag(fields, "skipCache")
     if skip_cache or source == "keep":
         caller.require(Scope.GRAB)
+    elif not wish.formats and (found := await cached.find(wish.capture_key)):
+        return _cached(request, found, by_address)
     try:
         asked = await sync_to_async(ask)(
             wish,
@@ -101,7 +104,7 @@ async def _answer(request: HttpRequest, asked: Asked, by_address: bool) -> HttpR
     return _bytes(request, grab, headers)
 
 
-def _cached(request: HttpRequest, grab: Grab, by_address: bool) -> HttpResponseBase:
+def _cached(request: HttpRequest, grab: Grab | CachedGrab, by_address: bool) -> HttpResponseBase:
     headers = answers.grab_headers(grab, "HIT")
     if "Origin" in request.headers:  # scripts of other sites need the bytes: a redirect would lose their rights
         headers["X-Proxy"] = "CDN"
@@ -112,7 +115,7 @@ def _cached(request: HttpRequest, grab: Grab, by_address: bool) -> HttpResponseB
     return answers.elsewhere(request, grab.artifact, {**headers, "Cache-Control": "no-cache"})
 
 
-def _bytes(request: HttpRequest, grab: Grab, headers: dict[str, str]) -> HttpResponseBase:
+def _bytes(request: HttpRequest, grab: Grab | CachedGrab, headers: dict[str, str]) -> HttpResponseBase:
     assert grab.artifact is not None
     return answers.body(request, grab.artifact, headers)
 

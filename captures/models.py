@@ -33,11 +33,14 @@ class GrabQuerySet(models.QuerySet["Grab"]):
         None for a piece that staff froze.
         """
         now = now or timezone.now()
-        frozen = FrozenPiece.objects.filter(piece=models.OuterRef("piece"), reason=FrozenPiece.STAFF)
-        found = self.filter(capture_key=capture_key, state=State.COMPLETE, artifact__isnull=False)
-        found = found.exclude(models.Exists(frozen))
-        alone = found.filter(expires_at__gt=now).select_related("artifact").order_by("-id").first()
+        alone = self.alone(capture_key, now).select_related("artifact").first()
         return alone or GrabOutput.objects.cached(capture_key, now)
+
+    def alone(self, capture_key: str, now: datetime) -> GrabQuerySet:
+        """Return the good captures for this one file, the newest first; none for a piece that staff froze."""
+        frozen = FrozenPiece.objects.filter(piece=models.OuterRef("piece"), reason=FrozenPiece.STAFF)
+        found = self.filter(capture_key=capture_key, state=State.COMPLETE, artifact__isnull=False, expires_at__gt=now)
+        return found.exclude(models.Exists(frozen)).order_by("-id")
 
     def active_with(self, capture_key: str) -> Grab | None:
         return self.filter(capture_key=capture_key, state__in=ACTIVE).first()

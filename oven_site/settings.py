@@ -10,7 +10,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from oven_site.access.rates import rate
+from oven_site.access.rates import Rate, rate
 from oven_site.access.signatures import LEAST_KEY, keys, limits
 from oven_site.environment import (
     Environment,
@@ -273,25 +273,24 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_STORE_TOKENS = False
 MFA_SUPPORTED_TYPES = ["webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 
+
+def _rate(name: str, default: str) -> Rate:
+    return env.parsed(name, default=default, parse=rate, valid=RATE)
+
+
 # --- Throttles ------------------------------------------------------------------------------------------------------
 # Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
 OVEN_TRUSTED_PROXIES = env.list("OVEN_TRUSTED_PROXIES", default=[], each=proxy, valid=NETWORKS)
-OVEN_THROTTLE_CAPTURES = env.parsed("OVEN_THROTTLE_CAPTURES", default="600/10m burst 60", parse=rate, valid=RATE)
-OVEN_THROTTLE_COST = env.parsed(  # in megapixels of all frames
-    "OVEN_THROTTLE_COST", default="6000/10m burst 1200", parse=rate, valid=RATE
-)
-OVEN_THROTTLE_BUNDLES = env.parsed("OVEN_THROTTLE_BUNDLES", default="120/10m burst 20", parse=rate, valid=RATE)
-OVEN_THROTTLE_WRITES = env.parsed("OVEN_THROTTLE_WRITES", default="600/m", parse=rate, valid=RATE)
-OVEN_THROTTLE_TOKEN_CAPTURES = env.parsed("OVEN_THROTTLE_TOKEN_CAPTURES", default="6000/10m", parse=rate, valid=RATE)
-OVEN_THROTTLE_TOKEN_COST = env.parsed("OVEN_THROTTLE_TOKEN_COST", default="off", parse=rate, valid=RATE)
-OVEN_THROTTLE_TOKEN_BUNDLES = env.parsed("OVEN_THROTTLE_TOKEN_BUNDLES", default="1200/10m", parse=rate, valid=RATE)
-OVEN_THROTTLE_TOKEN_WRITES = env.parsed("OVEN_THROTTLE_TOKEN_WRITES", default="1200/m", parse=rate, valid=RATE)
-OVEN_THROTTLE_SIGN_INS = env.parsed(  # of one client
-    "OVEN_THROTTLE_SIGN_INS", default="10/10m", parse=rate, valid=RATE
-)
-OVEN_THROTTLE_SIGN_IN_NAMES = env.parsed(  # of one account
-    "OVEN_THROTTLE_SIGN_IN_NAMES", default="50/h", parse=rate, valid=RATE
-)
+OVEN_THROTTLE_CAPTURES = _rate("OVEN_THROTTLE_CAPTURES", "600/10m burst 60")
+OVEN_THROTTLE_COST = _rate("OVEN_THROTTLE_COST", "6000/10m burst 1200")  # megapixels of all frames
+OVEN_THROTTLE_BUNDLES = _rate("OVEN_THROTTLE_BUNDLES", "120/10m burst 20")
+OVEN_THROTTLE_WRITES = _rate("OVEN_THROTTLE_WRITES", "600/m")
+OVEN_THROTTLE_TOKEN_CAPTURES = _rate("OVEN_THROTTLE_TOKEN_CAPTURES", "6000/10m")
+OVEN_THROTTLE_TOKEN_COST = _rate("OVEN_THROTTLE_TOKEN_COST", "off")
+OVEN_THROTTLE_TOKEN_BUNDLES = _rate("OVEN_THROTTLE_TOKEN_BUNDLES", "1200/10m")
+OVEN_THROTTLE_TOKEN_WRITES = _rate("OVEN_THROTTLE_TOKEN_WRITES", "1200/m")
+OVEN_THROTTLE_SIGN_INS = _rate("OVEN_THROTTLE_SIGN_INS", "10/10m")  # of one client
+OVEN_THROTTLE_SIGN_IN_NAMES = _rate("OVEN_THROTTLE_SIGN_IN_NAMES", "50/h")  # of one account
 
 # --- Anonymous clients ----------------------------------------------------------------------------------------------
 OVEN_CLIENT_JOBS = env.int("OVEN_CLIENT_JOBS", default=20, least=1)  # of one kind, waiting or running
@@ -350,6 +349,7 @@ OVEN_STEP_LIMIT_S = env.float("OVEN_STEP_LIMIT_S", default=8.0, above=0)
 OVEN_NETWORK_WAIT_S = env.float("OVEN_NETWORK_WAIT_S", default=15.0, least=0)
 OVEN_FETCH_WAIT_S = env.float("OVEN_FETCH_WAIT_S", default=3.0, least=0)
 OVEN_WAIT_S = env.float("OVEN_WAIT_S", default=90.0, above=0)  # a request waits this long for its grab
+OVEN_LOOKUP_THREADS = env.int("OVEN_LOOKUP_THREADS", default=2, least=0)  # that look up cached pictures
 OVEN_QUEUE_CEILING = env.int("OVEN_QUEUE_CEILING", default=500, least=1)
 OVEN_GRAB_DAYS = env.float("OVEN_GRAB_DAYS", default=30.0, above=0)  # a capture answers repeats for so long
 OVEN_ICON_DAYS = env.float(  # the same for icons, previews and store screenshots
@@ -432,9 +432,7 @@ OVEN_MAX_ATTEMPTS = env.int("OVEN_MAX_ATTEMPTS", default=3, least=1)
 OVEN_HEARTBEAT_S = env.float("OVEN_HEARTBEAT_S", default=2.0, above=0)
 OVEN_STALE_S = env.float("OVEN_STALE_S", default=15.0, above=0)  # a heartbeat older than this: the worker is gone
 OVEN_SWEEP_S = env.float("OVEN_SWEEP_S", default=2.0, above=0)
-OVEN_PERIODIC_INTERVAL_S = env.float(  # between looks at the bundle tree
-    "OVEN_PERIODIC_INTERVAL_S", default=10.0, above=0
-)
+OVEN_PERIODIC_INTERVAL_S = env.float("OVEN_PERIODIC_INTERVAL_S", default=10.0, above=0)  # of the bundle tree
 OVEN_AGE_LANE_S = env.float("OVEN_AGE_LANE_S", default=120.0, least=0)  # waited so long: one lane up
 OVEN_UNDO_S = env.float("OVEN_UNDO_S", default=10.0, least=0)  # a bulk action can be undone for so long
 OVEN_BULK_LIMIT = env.int("OVEN_BULK_LIMIT", default=20_000, least=1)  # jobs of one bulk action
@@ -452,9 +450,7 @@ OVEN_ALERT_CALLBACK_DAYS = env.float("OVEN_ALERT_CALLBACK_DAYS", default=7.0, le
 OVEN_ALERT_HTTP_PERCENT = env.float("OVEN_ALERT_HTTP_PERCENT", default=1.0, least=0, most=100)
 OVEN_ALERT_HTTP_LEAST = env.int("OVEN_ALERT_HTTP_LEAST", default=50, least=1)
 OVEN_ALERT_BACKUP_HOURS = env.float("OVEN_ALERT_BACKUP_HOURS", default=26.0, least=0)  # 0: backups are not watched
-OVEN_WEB_HEALTH_INTERVAL_S = env.float(  # read by the supervisor; 0: never
-    "OVEN_WEB_HEALTH_INTERVAL_S", default=5.0, least=0
-)
+OVEN_WEB_HEALTH_INTERVAL_S = env.float("OVEN_WEB_HEALTH_INTERVAL_S", default=5.0, least=0)  # supervisor; 0: never
 OVEN_READY_POOLS = env.list(
     "OVEN_READY_POOLS", default=list(POOLS), each=one_of(*POOLS), valid=f"pools ({', '.join(POOLS)})"
 )
@@ -476,9 +472,8 @@ if EMAIL_URL:
     with contextlib.suppress(ImproperlyConfigured, ValueError):  # oven_site.health.checks refuses it
         _mail = env.email_url_config(EMAIL_URL)
 vars().update(_mail)
-if not OVEN_ALERT_MAIL_FROM:
-    _mail_user = _mail.get("EMAIL_HOST_USER") or ""
-    OVEN_ALERT_MAIL_FROM = _mail_user if "@" in _mail_user else "oven@localhost"
+_mail_user = _mail.get("EMAIL_HOST_USER") or ""
+OVEN_ALERT_MAIL_FROM = OVEN_ALERT_MAIL_FROM or (_mail_user if "@" in _mail_user else "oven@localhost")
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 OVEN_LOG_FORMAT = env.str(  # json, console; none: what fits where they go

@@ -30,5 +30,6 @@ for name in [key for key in globals() if key.startswith("OVEN_THROTTLE_")]:
     globals()[name] = UNLIMITED
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 OVEN_RETRY_BASE_S = 0.2
+OVEN_LOOKUP_THREADS = 0  # other threads do not see what a test has not committed
 OVEN_ALERT_MEMORY_PERCENT = OVEN_ALERT_DISK_PERCENT = 100.0  # how full the test machine is does not matter
 DATABASES["default"]["TEST"] = {"NAME": str(SCRATCH / "test.sqlite3")}  # noqa: F405 - a file: threads share it

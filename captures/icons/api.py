@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from ninja import Router
 
 from captures import answers
+from captures.cached import CachedGrab, find
 from captures.flights import Flights
 from captures.frozen import Frozen
 from captures.frozen import answer as frozen_answer
@@ -24,6 +25,7 @@ from oven_site.jobs.waiters import waiting_for
 
 router = Router(tags=["icons and previews"])
 _asking: Flights[Asked] = Flights()
+_finding: Flights[CachedGrab | None] = Flights()
 _waiting: Flights[Grab | JsonResponse] = Flights()
 
 
@@ -47,6 +49,9 @@ async def _picture(request: HttpRequest, size: str, name: str, families: Mapping
         return not_found(request)
     piece, family = found
     wish = wish_of(family, size, piece, request.GET.dict())
+    key = wish.capture_key
+    if hit := await _finding.share(key, lambda: find(key)):
+        return cached(request, hit, family.hit_max_age)
     try:
         asked = await shared_ask(wish, source=str(family.purpose))
     except Frozen as frozen:
@@ -68,7 +73,7 @@ async def _answer(request: HttpRequest, asked: Asked, family: Family) -> HttpRes
     )
 
 
-def cached(request: HttpRequest, grab: Grab, max_age: int) -> HttpResponseBase:
+def cached(request: HttpRequest, grab: Grab | CachedGrab, max_age: int) -> HttpResponseBase:
     """To where it lies; the bytes themselves for scripts of other sites, which a redirect would cost their rights."""
     assert grab.artifact is not None
     headers = {**answers.grab_headers(grab, "HIT"), "Cache-Control": f"public, max-age={max_age}"}

@@ -141,19 +141,34 @@ def local_path(store: str, key: str) -> Path | None:
 
 
 async def stream(store: str, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-    """The bytes in pieces, never the whole file in memory."""
-    file = await sync_to_async(store_of(store).open)(key)
+    """Yield the bytes in pieces, never the whole file in memory. A small file takes one change of thread."""
+    file, chunk, left = await sync_to_async(_begin)(store, key, start, length)
     try:
-        await sync_to_async(file.seek)(start)
-        left = length
-        while left is None or left > 0:
-            chunk = await sync_to_async(file.read)(CHUNK if left is None else min(CHUNK, left))
-            if not chunk:
-                return
-            left = None if left is None else left - len(chunk)
+        while chunk:
             yield chunk
+            if file is None:
+                return
+            chunk = await sync_to_async(file.read)(CHUNK if left is None else min(CHUNK, left))
+            left = None if left is None else left - len(chunk)
     finally:
-        await sync_to_async(file.close)()
+        if file is not None:
+            await sync_to_async(file.close)()
+
+
+def _begin(store: str, key: str, start: int, length: int | None) -> tuple[Any, bytes, int | None]:
+    """Return the open file (None when it has been read to its end), its first piece, and what is left of `length`."""
+    file = store_of(store).open(key)
+    wanted = CHUNK if length is None else min(CHUNK, length)
+    try:
+        file.seek(start)
+        chunk = file.read(wanted)
+    except BaseException:
+        file.close()
+        raise
+    if len(chunk) < CHUNK:
+        file.close()
+        return None, chunk, 0
+    return file, chunk, None if length is None else length - len(chunk)
 
 
 def _save(path: Path, key: str, store: str, mime: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -93,7 +94,8 @@ def test_one_client_cannot_take_what_others_need(stack: Stack, stays: bool, full
         assert waiting <= 20 + 3
         return took
 
-    took = asyncio.run(run())
+    with ThreadPoolExecutor(1) as thread:  # browser tests before this one leave a loop in the main thread
+        took = thread.submit(lambda: asyncio.run(run())).result()
     longest = {name: round(max(seconds), 1) for name, seconds in took.items()}
     print(f"{count} captures asked for: {dict(answers)}; longest waits of others, in seconds: {longest}")
     assert max(longest.values()) < (MOST_S if full_size else 3 * MOST_S)

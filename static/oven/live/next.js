@@ -5,7 +5,7 @@ import { openMenu } from "./menu.js";
 import { basics, many, number, span, title } from "./words.js";
 
 const SHOWN = 100;
-const TONES = { keep: "warn", now: "ember", batch: "plain" };
+const TONES = { keep: "warn", now: "ember", heavy: "cool", batch: "plain" };
 
 export class Next {
   constructor(store, tools) {

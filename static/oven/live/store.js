@@ -1,6 +1,6 @@
 // What the page knows: jobs by id, merged from whole states and from events, in whatever order these arrive.
 
-const LANES = ["keep", "now", "batch"];
+const LANES = ["keep", "now", "heavy", "batch"];
 const WAITING = ["queued", "retrying"];
 const RUNNING = ["running", "cancelling"];
 const RECENT = 48;
