@@ -22,7 +22,7 @@ def names_read() -> set[str]:
     tree = ast.parse((ROOT / "oven_site" / "settings.py").read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and re.fullmatch(
-            r"env\.(?!read_env|finish|unknown)\w+", ast.unparse(node.func)
+            r"_rate|env\.(?!read_env|finish|unknown)\w+", ast.unparse(node.func)
         ):
             found |= _spelled_out(node.args[0])
     return found
