@@ -79,8 +79,8 @@ class GrabAdmin(JobAdmin):
     list_select_related = ("artifact",)
     actions = ("again", "again_without_cache", "pin", "freeze", "unfreeze", "cancel", *EXPORTS)
     export_more = ("artifact__key", "artifact__bytes", "requested_by__username")
-    actions_row = ("again_row", "again_without_cache_row", "pin_row", "freeze_row", "unfreeze_row", "cancel_row")
-    actions_detail = actions_row
+    actions_row = ("again_row", "again_without_cache_row", "pin_row", "freeze_row", "cancel_row")
+    actions_detail = ("again_row", "again_without_cache_row", "pin_row", "freeze_row", "unfreeze_row", "cancel_row")
     fieldsets = (
         (None, {"fields": ("large", "piece", "state", "error", "link", "ipfs_cid", "requested", "links")}),
         ("What came of it", {"fields": RESULT_FIELDS}),
@@ -250,7 +250,11 @@ class GrabAdmin(JobAdmin):
         return bool(request.user.has_perm("captures.add_frozenpiece"))
 
     def has_unfreeze_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return bool(request.user.has_perm("captures.delete_frozenpiece"))
+        """Return whether the user may unfreeze; on the page of a grab also whether its piece is frozen."""
+        if not request.user.has_perm("captures.delete_frozenpiece"):
+            return False
+        piece = Grab.objects.filter(pk=object_id).values("piece")
+        return object_id is None or FrozenPiece.objects.filter(piece__in=piece).exists()
 
     def _freeze(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
         pieces = sorted(set(grabs.order_by().values_list("piece", flat=True)))
