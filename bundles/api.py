@@ -185,7 +185,8 @@ async def _stream(wish: BundleRequest, raw: dict[str, Any], caller: Caller) -> H
     try:
         asked = await _ask(wish, raw, caller)
     except (NotAdmitted, Throttled) as refused:
-        body = refusal(f"{refused.message} Try again in {refused.retry_after_s} s.")
+        when = "" if isinstance(refused, Throttled) else f" Try again in {refused.retry_after_s} s."
+        body = refusal(refused.message + when)
         return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)
     body = events(asked, settings.OVEN_BUNDLE_WAIT_S, with_content)
     return StreamingHttpResponse(body, content_type="text/event-stream", headers=STREAM_HEADERS)

@@ -16,6 +16,7 @@ from bundles.jobs import Asked
 from bundles.models import Bundle
 from oven_site.contract import Unavailable
 from oven_site.jobs.states import ENDED, State
+from oven_site.jobs.waiters import waiting_for
 from oven_site.jobs.waiting import follow
 
 HEADERS = {"Cache-Control": "no-cache", "Connection": "keep-alive", "X-Accel-Buffering": "no"}
@@ -39,7 +40,7 @@ async def events(asked: Asked, limit_s: float, content: Content) -> AsyncIterato
     else:
         yield event("progress", {"stage": "init", "message": f"Bundling {asked.bundle.piece}"})
         bundle = None
-        async with aclosing(_steps(asked.bundle, limit_s)) as steps:  # also when the client goes away
+        async with waiting_for(asked.bundle), aclosing(_steps(asked.bundle, limit_s)) as steps:
             try:
                 async for step in steps:
                     if isinstance(step, bytes):

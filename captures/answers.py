@@ -11,19 +11,26 @@ from captures.cached import CachedGrab
 from captures.models import Grab
 from oven_site.artifacts.models import Artifact
 from oven_site.artifacts.stores import redirect_url, stream
-from oven_site.contract import error
+from oven_site.contract import Unavailable, error
 from oven_site.jobs.states import State
+from oven_site.jobs.waiters import ABANDONED
 from oven_site.jobs.waiting import wait_ended
 
+AGAIN_S = 1
 VARY = {"Vary": "Origin"}  # scripts of other sites get the bytes where others are redirected
 
 
 async def settled(grab: Grab) -> Grab | JsonResponse:
-    """Return the grab with its file once it is complete; else the answer that says what went wrong."""
+    """Return the grab with its file once it is complete; else the answer that says what went wrong.
+
+    Raises Unavailable.
+    """
     ended = await wait_ended(grab, settings.OVEN_WAIT_S)
     if ended is None:
         message = f"The grab is not ready after {settings.OVEN_WAIT_S:g} s; it goes on."
         return error(504, message, grabId=grab.public_id, statusUrl=f"/status/{grab.public_id}")
+    if ended.state == State.CANCELLED and ended.detail == ABANDONED:  # in the moment in which this request joined it
+        raise Unavailable("The grab was cancelled, because whoever had asked for it has left: ask again.", AGAIN_S)
     if ended.state != State.COMPLETE:
         code = "cancelled" if ended.state == State.CANCELLED else ended.error_code
         message = ended.error_message or "The grab was cancelled."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from asgiref.sync import sync_to_async
 
 from captures.jobs import ask
@@ -95,3 +96,15 @@ async def test_one_that_somebody_known_has_joined_goes_on(db: None, valkey: Any,
     await sync_to_async(asked)(wish, "token:1")
     await leaves(task)
     assert await state(job) == "queued"
+
+
+@awaited
+async def test_who_joins_in_the_moment_of_leaving_is_told_to_ask_again(db: None, valkey: Any, wish: Any) -> None:
+    from captures.answers import settled
+    from oven_site.contract import Unavailable
+
+    job = await sync_to_async(asked)(wish)
+    await leaves(await waits(job))
+    with pytest.raises(Unavailable, match="ask again") as refused:
+        await settled(job)
+    assert refused.value.retry_after_s == 1
