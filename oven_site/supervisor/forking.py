@@ -25,7 +25,7 @@ from oven_site.supervisor import linux
 
 READY = b"ready"
 LONGEST = 16_384  # bytes of a message
-PROGRAM = ("captures.running", "bakes.running", "bundles.running", "oven_site.asgi")
+PROGRAM = ("captures.running", "bakes.running", "bundles.running", "oven_site.asgi", "av")
 _ADOPTED_WITHIN_S = 5.0
 
 
