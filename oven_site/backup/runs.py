@@ -1,4 +1,4 @@
-"""What is kept of each backup's run, who is told of it, and the alert when there has been no good one for long."""
+"""Runs of backups: what is kept, who is notified, and the alert when the last good one is too old."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Warn = Callable[[str], None]
 def recorded(warn: Warn) -> Iterator[None]:
     """Keep a row of a run, and ping OVEN_PING_BACKUP_URL at its start and its end.
 
-    A run that raises is a failure. What goes wrong here is told to `warn`, and is no failure of the backup.
+    A run that raises is a failure. What goes wrong here goes to `warn`, and is no failure of the backup.
     """
     started = timezone.now()
     _ping("start", "", warn)

@@ -1,7 +1,7 @@
 """HTTP answers of the last five minutes, as differences of the counters that `/metrics` shows.
 
 The sums of earlier looks are kept beside the counters: both are lost together when Redis is wiped, and nothing is
-forgotten when the scheduler starts anew.
+forgotten when the scheduler restarts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which alerts are new and which are over: told once each, also when the scheduler starts anew or Redis is wiped."""
+"""Which alerts are new and which are over: each is sent once, also when the scheduler restarts or Redis is wiped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GATHER = timedelta(seconds=10)  # what changes within it goes into one mail
 class Changes:
     """Compares what is seen now with the rows of what was raised. `clock` is monotonic.
 
-    The rows decide: whoever inserts, changes or deletes one tells of it, so that two schedulers do not tell twice.
+    The rows decide: the process that inserts, changes or deletes one sends it. So two schedulers do not send it twice.
     They are read once, as looks are frequent.
     """
 

@@ -1,4 +1,4 @@
-"""The threads of the scheduler that tell others. Each has its own, so that one that hangs holds up nothing else."""
+"""The threads of the scheduler that send notifications, one for each way: one that hangs holds up no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways in which somebody outside is told: a webhook, mail, and pings. Each call is one try, and is bounded."""
+"""The ways in which people are notified: a webhook, mail and pings. Each call is one try with a time limit."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def door_of(url: str) -> Door:
 
 
 def webhook(message: Message) -> Future[Reply]:
-    """Post a change to OVEN_ALERT_WEBHOOK. `settled` tells how it went."""
+    """Post a change to OVEN_ALERT_WEBHOOK. `settled` says how it went."""
     text = f"{message.sentence} ({host()})"
     payload = {
         "code": message.code,

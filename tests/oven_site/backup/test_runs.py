@@ -1,4 +1,4 @@
-"""Who is told of a backup, and when there has been none for too long."""
+"""Who is notified of a backup, and when there has been none for too long."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_each_that_fails_is_named_and_the_others_are_sent(receiver: Site, mailbo
 def test_nothing_to_try_is_a_failure() -> None:
     code, out, err = run("--test")
     assert (code, out) == (1, "")
-    assert "Nobody is told" in err
+    assert "Nobody is notified" in err
 
 
 # --- settings -------------------------------------------------------------------------------------------------------

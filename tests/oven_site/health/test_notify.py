@@ -1,4 +1,4 @@
-"""Who is told of alerts, when, and how often."""
+"""Who is notified of alerts, when, and how often."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_without_a_receiver_nothing_is_kept_for_one(settings: Any, clock: Clock)
     loud(clock).note([QUEUE])
     assert not Notice.objects.exists()
     settings.OVEN_ALERT_WEBHOOK = "http://127.0.0.1:9/hook"
-    loud(clock).note([QUEUE])  # it is configured, and Oven started anew
+    loud(clock).note([QUEUE])  # it is configured, and Oven was restarted
     assert Notice.objects.get().change == "raised"
 
 

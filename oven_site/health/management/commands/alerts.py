@@ -16,7 +16,7 @@ WAYS = ("OVEN_ALERT_WEBHOOK", "OVEN_ALERT_MAIL_TO", "OVEN_PING_URL")
 
 
 class Command(BaseCommand):
-    help = "Lists the alerts there are; the exit code is 1 when there is a bad one. --test tries who is told."
+    help = "Lists the alerts; the exit code is 1 when there is a bad one. --test sends a test to who is notified."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         """Return whether one way failed, or none is configured."""
         results = list(ways.try_all())
         if not results:
-            self.stderr.write(f"Nobody is told: none of {', '.join(WAYS)} is set.")
+            self.stderr.write(f"Nobody is notified: none of {', '.join(WAYS)} is set.")
         for setting, problem in results:
             self.stdout.write(f"{setting}: {problem or 'sent.'}")
         return not results or any(problem for _, problem in results)
@@ -54,15 +54,15 @@ class Command(BaseCommand):
         return any(alert["level"] == "bad" for alert in alerts)
 
     def _warn(self) -> None:
-        """Say what keeps people from being told."""
+        """Say what keeps people from being notified."""
         try:
             silent = not carrier.client().exists(vitals.KEY)
         except RedisError:
             silent = True
         if silent:
-            self.stderr.write("The scheduler is silent: nobody is told of alerts while it does not run.")
+            self.stderr.write("The scheduler is silent: nobody is notified of alerts while it does not run.")
         if not any(getattr(settings, name) for name in WAYS):
-            self.stderr.write(f"Nobody is told of alerts: none of {', '.join(WAYS)} is set.")
+            self.stderr.write(f"Nobody is notified of alerts: none of {', '.join(WAYS)} is set.")
         for notice in Notice.objects.exclude(problem="").order_by("-id")[:SHOWN]:
             state = "given up" if notice.done_at else "will be tried again"
             self.stderr.write(f"Not sent ({state}): {notice} of {notice.at:%Y-%m-%d %H:%M} UTC: {notice.problem}")
