@@ -24,7 +24,7 @@ GATHER = timedelta(seconds=10)  # what changes within it goes into one mail
 class Changes:
     """Compares what is seen now with the rows of what was raised. `clock` is monotonic.
 
-    The rows decide: the process that inserts, changes or deletes one sends it. So two schedulers do not send it twice.
+    The rows decide: whichever process changes one sends it, so that two schedulers do not send it twice.
     They are read once, as looks are frequent.
     """
 
