@@ -456,7 +456,7 @@ OVEN_READY_POOLS = env.list(
 )
 OVEN_SAMPLE_DAYS = env.float("OVEN_SAMPLE_DAYS", default=14.0, above=0)
 
-# --- Alerts: notifications -------------------------------------------------------------------------------------------
+# --- Alerts: notifications ------------------------------------------------------------------------------------
 OVEN_ALERT_QUIET_S = env.float("OVEN_ALERT_QUIET_S", default=60.0, least=0)  # nothing is sent so long after a start
 OVEN_ALERT_WEBHOOK = env.str("OVEN_ALERT_WEBHOOK", default="", secret=True)  # none: no webhook
 OVEN_ALERT_WEBHOOK_KEY = env.str("OVEN_ALERT_WEBHOOK_KEY", default="", secret=True)  # whsec_...; none: not signed
