@@ -22,6 +22,7 @@ from captures.engine.tab import Tab, look_away
 # `performance.now()` is clamped to 0.1 ms with a random dither, except on the grid itself. The time origin and every
 # moment at which we stop are on that grid in absolute ticks, so that the page reads the same times in every run.
 GRID_US = 100
+TRUNCATED_US = 0.2
 STARVATION = 1000  # tasks without the clock moving before Chromium moves it all the same
 LOOK_S = 0.1  # between two looks at a step that has not ended
 HELD_S = 0.05  # for so long the clock must have stood before a budget goes on without the network: it may just end
@@ -301,7 +302,7 @@ class VirtualPacer(BeginFrameMixin, Pacer):
     async def _tick(
         self, interval_ms: float, shot: dict[str, Any] | None = None, quiet: bool = False
     ) -> bytes | None:
-        ticks, self._ticked_us = (self._base_us + self._now_us) / 1000, self._now_us
+        ticks, self._ticked_us = _milliseconds(self._base_us + self._now_us), self._now_us
         if quiet:
             await self.tab.images.settled()
             # Animated images and the callbacks of workers go on only with frames that are displayed.
@@ -449,6 +450,11 @@ class VirtualPacer(BeginFrameMixin, Pacer):
         except CdpError:
             return None
         return int(made["executionContextId"])
+
+
+def _milliseconds(us: int) -> float:
+    """Return a moment for Chromium, which truncates it to whole microseconds: just above, or it may lose one."""
+    return (us + TRUNCATED_US) / 1000
 
 
 def _grid(us: float) -> int:
