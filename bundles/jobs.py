@@ -52,7 +52,7 @@ def ask(
         return Asked(found, cached=True)
     if active := Bundle.objects.active_with(key):
         counters.count("oven_cache_lookups", "bundle", "joined")
-        return Asked(lifecycle.hasten(active, throttles.anonymous_client()))
+        return Asked(lifecycle.join(active, throttles.anonymous_client()))
     counters.count("oven_cache_lookups", "bundle", "miss")
     client = throttles.anonymous_client()
     admission.check_storage(Bundle, client)

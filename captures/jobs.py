@@ -61,7 +61,7 @@ def ask(
         return Asked(found, cached=True)
     if active := Grab.objects.active_with(key):
         counters.count("oven_cache_lookups", "grab", "joined")
-        return Asked(lifecycle.hasten(active, client), joined=True)
+        return Asked(lifecycle.join(active, client), joined=True)
     counters.count("oven_cache_lookups", "grab", "miss")
     if client:
         failures.check(wish)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -112,7 +112,11 @@ class Grab(Job):
         """The files of a capture for several are published with it, or not at all; pins that wait for it are due."""
         if self.state == State.COMPLETE and self.made:
             GrabOutput.objects.bulk_create(self.made)
-        release(self)
+        release([self])
+
+    @classmethod
+    def on_cancelled(cls, jobs: Sequence[Any]) -> None:
+        release(jobs)
 
     @property
     def title(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -207,11 +208,11 @@ def keep_of(pin: Pin) -> Keep:
     return keep
 
 
-def release(grab: Grab) -> None:
-    """A capture has ended: the pins that wait for it are due. Called in the transaction that ends it.
+def release(grabs: Sequence[Grab]) -> None:
+    """Make the pins that wait for these captures due. Called in the transaction that ends them.
 
     Not those with a caller's keys: they are run by the process that has the keys.
     """
-    for pin in Pin.objects.filter(grab=grab, state__in=WAITING, own_keys=False):
+    for pin in Pin.objects.filter(grab__in=grabs, state__in=WAITING, own_keys=False):
         if Pin.objects.filter(pk=pin.pk, state__in=WAITING, attempt=0).update(due_at=None):
             transaction.on_commit(partial(queue.enqueue, pin))

@@ -166,7 +166,7 @@ def cancel_waiting(rows: QuerySet[Any]) -> int:
                     setattr(job, name, value)
                 if job.attempt:
                     _end_attempt(job, State.CANCELLED, job.error_code, job.error_message, job.spans)
-                job.on_end()
+            rows.model.on_cancelled(batch)
         for job in batch:
             counters.job_ended(job)
             events.publish_job("job.ended", job)
@@ -194,7 +194,7 @@ def to_front(job: J) -> J:
     return job
 
 
-def hasten(job: J, client: str = "") -> J:
+def join(job: J, client: str = "") -> J:
     """Let somebody else wait for an active row too: `client`, or (empty) a token or a member of staff.
 
     One that a bulk action holds back is due. One that an anonymous client asked for, and now somebody who is known,
