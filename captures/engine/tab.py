@@ -33,6 +33,8 @@ DOING = {  # what the page does meanwhile, for the sentence about one that does 
     "Runtime.evaluate": "running its scripts",
     "Emulation.setVirtualTimePolicy": "running its scripts",
 }
+NAVIGATED = ("Inspected target navigated", "Execution context was destroyed", "Cannot find default execution context")
+EVALUATE_ATTEMPTS = 5
 SHARED_WORKERS = {**AUTO_ATTACH, "filter": [{"type": "shared_worker"}, {"exclude": True}]}
 
 
@@ -101,11 +103,17 @@ class Tab:
         return used > DRAWING_SHARE * (time.monotonic() - started)
 
     async def evaluate(self, expression: str, limit_s: float | None = None, wait: bool = False) -> Any:
-        """The expression's value, None when it throws."""
-        answer = await self.send(
-            "Runtime.evaluate", limit_s, expression=expression, returnByValue=True, awaitPromise=wait
-        )
-        return answer["result"].get("value")
+        """Return the expression's value, None when it throws. A page that leaves for another is asked again there."""
+        params = {"expression": expression, "returnByValue": True, "awaitPromise": wait}
+        attempts = 0
+        while True:
+            try:
+                answer = await self.send("Runtime.evaluate", limit_s, **params)
+                return answer["result"].get("value")
+            except CdpError as error:
+                attempts += 1
+                if attempts == EVALUATE_ATTEMPTS or not any(text in str(error) for text in NAVIGATED):
+                    raise
 
     async def prepare(self, metrics: dict[str, Any], begin_frame: bool) -> None:
         """Sends the set-up all at once: Chromium handles a session's calls in order."""

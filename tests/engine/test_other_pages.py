@@ -17,6 +17,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from captures.engine.host import EngineHost
+from captures.engine.pace.base import navigate
 from captures.engine.pace.virtual import VirtualPacer
 from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode, Ready, Start, WarningCode
 from tests.engine.other_pages import Server, levels
@@ -126,6 +127,19 @@ def test_a_page_that_leaves_for_another_is_followed_at_once(take: Take) -> None:
     found = take("leaves")
     assert (codes(found), found.spans["ready"] < 10_000) == ([], True)
     assert set(steps(times(found))) <= EXACT
+
+
+def test_a_question_to_a_page_that_leaves_is_asked_again_on_the_next(host: EngineHost, origin: str) -> None:
+    """Chromium fails a question that was open when the page left, and says that its target navigated."""
+    leaving = "location.pathname !== '/counter' && (location.href = '/counter', new Promise(() => {}))"
+    spec = CaptureSpec(url=f"{origin}/still", format=Format.PNG, width=64, height=64)
+
+    async def ask() -> Any:
+        async with host.engine._page(True, spec) as (tab, _):
+            await navigate(tab)
+            return await tab.evaluate(f"{leaving} || 'there'", wait=True)
+
+    assert host._call(ask()).result(20) == "there"
 
 
 def test_a_page_whose_worker_does_nothing_is_captured(take: Take) -> None:
