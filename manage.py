@@ -9,7 +9,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oven_site.settings")
     from django.core.management import execute_from_command_line
 
-    from oven_site.environment import SettingsError
+    from oven.environment import SettingsError
 
     try:
         execute_from_command_line(sys.argv)

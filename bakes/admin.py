@@ -12,12 +12,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
-from bakes import jobs
+from bakes import services
 from bakes.models import Bake, Delivery, Site
-from oven_site.dashboard.admin import EXPORTS, ago, changelist_link, dialog, duration, model_link, once, picture, size
-from oven_site.jobs.admin import JobAdmin, Refused
-from oven_site.jobs.models import Attempt
-from oven_site.jobs.states import State
+from oven.adminkit.base import EXPORTS, ago, changelist_link, dialog, duration, model_link, once, picture, size
+from oven.jobs.admin import JobAdmin, Refused
+from oven.jobs.models import Attempt
+from oven.jobs.states import State
 
 SITE_CHIPS = {site: site.color for site in Site}
 AGAIN = dialog("Bake again?", "The tape is fetched and baked anew, and takes the place of this video.", "Bake again")
@@ -147,7 +147,7 @@ class BakeAdmin(JobAdmin):
 
     @action(description="Tell the site again", permissions=["steer"])
     def replay(self, request: HttpRequest, bakes: QuerySet[Bake]) -> None:
-        self.act_on_each(request, bakes.iterator(), jobs.replay, "sent to the site again", NO_MESSAGE)
+        self.act_on_each(request, bakes.iterator(), services.replay, "sent to the site again", NO_MESSAGE)
 
     @action(description="Bake again", icon="refresh", permissions=["steer"], url_path="again", dialog=AGAIN)
     def again_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
@@ -157,14 +157,14 @@ class BakeAdmin(JobAdmin):
     @action(description="Tell the site", icon="send", permissions=["steer"], url_path="replay", dialog=REPLAY)
     def replay_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         rows = Bake.objects.filter(pk=object_id)
-        self.act_on_each(request, rows, jobs.replay, "sent to the site again", NO_MESSAGE)
+        self.act_on_each(request, rows, services.replay, "sent to the site again", NO_MESSAGE)
         return self.back_to_list()
 
     def _again(self, request: HttpRequest, bakes: Any) -> None:
         def call(bake: Bake) -> None:
             if bake.active:
                 raise Refused
-            jobs.ask_again(bake, user=request.user)
+            services.ask_again(bake, user=request.user)
 
         self.act_on_each(request, bakes, call, "asked for again", "left out: still active")
 
@@ -216,4 +216,4 @@ class DeliveryAdmin(JobAdmin):
 
     def _replay(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
         bakes = Bake.objects.filter(deliveries__in=deliveries).distinct()
-        self.act_on_each(request, bakes, jobs.replay, "sent to the site again", NO_MESSAGE)
+        self.act_on_each(request, bakes, services.replay, "sent to the site again", NO_MESSAGE)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from bakes.models import Bake, Site
-from oven_site.health.alerts import Alert
+from oven.ops.health.alerts import Alert
 
 
 def undelivered() -> list[Alert]:

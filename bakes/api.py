@@ -8,12 +8,12 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 from ninja import Router
 
-from bakes import jobs
+from bakes import services
 from bakes.requests import REQUIRED, check_code, parse, require, short
 from bakes.schemas import BAKE, COMPLETE, INCOMING, STATUS
-from oven_site.access.callers import Refused, caller_of
-from oven_site.access.models import Scope
-from oven_site.contract import json_body
+from oven.accounts.callers import Refused, caller_of
+from oven.accounts.models import Scope
+from oven.http.compat import json_body
 
 router = Router(tags=["bakes"])
 
@@ -22,10 +22,10 @@ router = Router(tags=["bakes"])
 async def post_bake(request: HttpRequest) -> dict[str, Any]:
     body = json_body(request)
     require(body, *REQUIRED)  # the contract: before the secret is looked at
-    if not jobs.secret_matches(body.get("callbackSecret")):
+    if not services.secret_matches(body.get("callbackSecret")):
         raise Refused(401, "callbackSecret: it is not the one that is shared with this Oven.")
     wish = parse(body)
-    bake = await sync_to_async(jobs.ask)(wish)
+    bake = await sync_to_async(services.ask)(wish)
     message = f"Tape {bake.code} will be baked"
     return {"status": "accepted", "slug": bake.slug, "code": bake.code, "message": message, "id": bake.public_id}
 
@@ -36,7 +36,7 @@ async def bake_incoming(request: HttpRequest) -> dict[str, Any]:
     body = json_body(request)
     require(body, "code", "slug")
     code = check_code(body["code"])
-    await sync_to_async(jobs.announce)(
+    await sync_to_async(services.announce)(
         code, short(body["slug"], 200), short(body.get("mongoId"), 64), short(body.get("details"))
     )
     return {"status": "ok"}
@@ -47,7 +47,7 @@ async def bake_status(request: HttpRequest) -> dict[str, Any]:
     trusted = (await caller_of(request)).may(Scope.BAKE)
     body = json_body(request)
     require(body, "code")
-    await sync_to_async(jobs.site_reports)(
+    await sync_to_async(services.site_reports)(
         str(body["code"]), str(body.get("status") or ""), str(body.get("details") or ""), trusted=trusted
     )
     return {"status": "ok"}
@@ -59,7 +59,7 @@ async def bake_complete(request: HttpRequest) -> dict[str, Any]:
     body = json_body(request)
     require(body, "code")
     success = body.get("success") is True
-    await sync_to_async(jobs.site_completes)(
+    await sync_to_async(services.site_completes)(
         str(body["code"]), success, str(body.get("error") or ""), trusted=trusted
     )
     return {"status": "ok"}

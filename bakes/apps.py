@@ -7,24 +7,24 @@ class BakesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from bakes import shapes
-        from oven_site.health import alerts
-        from oven_site.jobs import registry
-        from oven_site.live import snapshot
+        from bakes import serializers
+        from oven.events import snapshot
+        from oven.jobs import registry
+        from oven.ops.health import alerts
 
         registry.register(
             registry.Kind(
                 name="bake",
                 model_label="bakes.Bake",
                 pool="bake",
-                runner="bakes.running.run",
+                runner="bakes.runner.run",
                 time_limit_s=900,
                 related=("video", "thumbnail"),
                 named="code",
-                again="bakes.jobs.ask_again",
-                housekeep="bakes.jobs.housekeep",
+                again="bakes.services.ask_again",
+                housekeep="bakes.services.housekeep",
                 keep_days=365,
-                protect="bakes.jobs.retained",
+                protect="bakes.services.retained",
             )
         )
         registry.register(
@@ -32,12 +32,12 @@ class BakesConfig(AppConfig):
                 name="delivery",
                 model_label="bakes.Delivery",
                 pool="deliver",
-                runner="bakes.delivering.run",
+                runner="bakes.webhook.run",
                 time_limit_s=120,
                 beside=16,
                 keep_days=30,
-                protect="bakes.jobs.retained_deliveries",
+                protect="bakes.services.retained_deliveries",
             )
         )
         alerts.provide("bakes.alerts.undelivered", "callbacks")
-        snapshot.provide("bake", shapes.status_parts)
+        snapshot.provide("bake", serializers.status_parts)

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from oven_site.artifacts.models import Artifact
-from oven_site.jobs import lifecycle
-from oven_site.jobs.models import Job, list_indexes
-from oven_site.jobs.states import RUNNING, Lane, State
+from oven.db import list_indexes
+from oven.jobs import lifecycle
+from oven.jobs.models import Job
+from oven.jobs.states import RUNNING, Lane, State
+from oven.storage.models import Artifact
 
 URL_CHARS = 2000
 ANSWER_CHARS = 500

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from bakes.models import ANSWER_CHARS, URL_CHARS
-from oven_site.artifacts import stores
-from oven_site.contract import BadRequest
-from oven_site.egress.client import Door, normalised
+from oven.egress.client import Door, normalised
+from oven.errors import BadRequest
+from oven.storage import urls
 
 CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 REQUIRED = ("mongoId", "slug", "code", "zipUrl", "callbackUrl")
@@ -85,7 +85,7 @@ def _url(raw: Mapping[str, Any], field: str, door: Door) -> str:
 
 def tape_door() -> Door:
     """Where tapes may come from: the known origins, the piece site, and our own store."""
-    own = [settings.OVEN_PIECE_ORIGIN, settings.OVEN_PUBLIC_URL, stores.public_origin("blobs")]
+    own = [settings.OVEN_PIECE_ORIGIN, settings.OVEN_PUBLIC_URL, urls.public_origin("blobs")]
     origins = [*settings.OVEN_TAPE_ORIGINS, *own, *_demo_origins()]
     return Door(
         origins=tuple(dict.fromkeys(origin for origin in origins if origin)),

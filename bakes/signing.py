@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from oven_site.egress import signing
+from oven.egress import signing
 
 
 def keys() -> list[bytes]:

@@ -9,8 +9,8 @@ from django.db import connection
 from django.db.models import JSONField, Model
 
 from captures.models import Grab
-from oven_site.artifacts.models import Artifact
-from oven_site.jobs.models import Attempt
+from oven.jobs.models import Attempt
+from oven.storage.models import Artifact
 
 PIECES = 20_000
 WORDS = ("roz", "orbit", "prism", "tiles", "wipe", "moon", "line", "box", "wave", "paint")

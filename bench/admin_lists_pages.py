@@ -26,10 +26,10 @@ from unfold.sites import UnfoldAdminSite  # noqa: E402
 
 from bench.admin_lists_fill import fill  # noqa: E402
 from captures.models import Grab  # noqa: E402
+from oven.jobs import filters, queries, registry  # noqa: E402
+from oven.jobs.models import Attempt  # noqa: E402
+from oven.storage.models import Artifact  # noqa: E402
 from oven_site import urls  # noqa: E402
-from oven_site.artifacts.models import Artifact  # noqa: E402
-from oven_site.jobs import board, finding, registry  # noqa: E402
-from oven_site.jobs.models import Attempt  # noqa: E402
 
 # --- the peer: the same columns and filters, on the same theme and the same tables and indexes ----------------------
 
@@ -178,13 +178,13 @@ def parts() -> dict[str, Any]:
     """What the live page and the status endpoints ask of the same table."""
     kind = registry.get("grab")
     return {
-        "board: running": lambda: board.running(kind),
-        "board: waiting": lambda: board.waiting(kind),
-        "board: recent": lambda: board.recent(kind, 48),
-        "board: mean duration": lambda: board.mean_duration_ms(kind),
-        "live: done, all": lambda: finding.ended(finding.Filter()),
-        "live: done, failed grabs": lambda: finding.ended(finding.Filter(kind="grab", state="failed")),
-        "live: done, a piece": lambda: finding.ended(finding.Filter(kind="grab", piece="roz-12")),
+        "board: running": lambda: queries.running(kind),
+        "board: waiting": lambda: queries.waiting(kind),
+        "board: recent": lambda: queries.recent(kind, 48),
+        "board: mean duration": lambda: queries.mean_duration_ms(kind),
+        "live: done, all": lambda: filters.ended(filters.Filter()),
+        "live: done, failed grabs": lambda: filters.ended(filters.Filter(kind="grab", state="failed")),
+        "live: done, a piece": lambda: filters.ended(filters.Filter(kind="grab", piece="roz-12")),
     }
 
 

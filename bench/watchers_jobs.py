@@ -22,10 +22,10 @@ django.setup()
 
 from PIL import Image  # noqa: E402
 
-from captures.jobs import ask  # noqa: E402
 from captures.requests import parse  # noqa: E402
-from oven_site.jobs import lifecycle  # noqa: E402
-from oven_site.live import events, progress  # noqa: E402
+from captures.services import ask  # noqa: E402
+from oven.events import progress, stream  # noqa: E402
+from oven.jobs import lifecycle  # noqa: E402
 
 STEP_S = 0.2  # as often as a worker tells
 STEPS = 20  # a job takes four seconds
@@ -52,7 +52,7 @@ def one_job(number: int, over: threading.Event, picture: bytes) -> None:
     job = lifecycle.claim("grab", asked.grab.pk, f"bench:{number}:1")
     if job is None:
         return
-    events.log("capture", f"{wish.piece} started")
+    stream.log("capture", f"{wish.piece} started")
     for step in range(STEPS):
         progress.send(job, "capturing", 5 * step, f"Frame {step} of {STEPS}", frames=(step, STEPS), preview=picture)
         if over.wait(STEP_S * random.uniform(0.8, 1.2)):
@@ -71,7 +71,7 @@ def for_ever(number: int, over: threading.Event, picture: bytes) -> None:
 
 
 def main() -> None:
-    events.publish_job = partial(publish_with_time, events.publish_job)
+    stream.publish_job = partial(publish_with_time, stream.publish_job)
     over, picture = threading.Event(), preview()
     threads = [threading.Thread(target=for_ever, args=(number, over, picture)) for number in range(int(sys.argv[1]))]
     for thread in threads:

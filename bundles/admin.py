@@ -13,10 +13,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
-from bundles import jobs
+from bundles import services
 from bundles.models import Bundle, CoreBuild
-from oven_site.dashboard.admin import EXPORTS, audit, changelist_link, dialog, model_link, picture, size
-from oven_site.jobs.admin import JobAdmin, Refused
+from oven.adminkit.base import EXPORTS, audit, changelist_link, dialog, model_link, picture, size
+from oven.jobs.admin import JobAdmin, Refused
 
 AGAIN = dialog("Bundle again?", "It is made anew, and takes the place of the cached one.", "Bundle again")
 REBUILD = dialog("Pack the runtime again?", "It goes into service once it is seen to run offline.", "Pack it")
@@ -104,7 +104,7 @@ class CoreBuildAdmin(JobAdmin):
 
     @action(description="Pack the runtime", icon="bolt", permissions=["steer"], url_path="prewarm", dialog=REBUILD)
     def prewarm(self, request: HttpRequest, form: Any) -> HttpResponse:
-        audit(request, [jobs.build_core(source="admin", user=request.user)], "asked for")
+        audit(request, [services.build_core(source="admin", user=request.user)], "asked for")
         return self.back_to_list()
 
 
@@ -221,8 +221,8 @@ class BundleAdmin(JobAdmin):
             if bundle.active:
                 raise Refused
             try:
-                jobs.ask_again(bundle, user=request.user)
-            except jobs.QueueFull:
+                services.ask_again(bundle, user=request.user)
+            except services.QueueFull:
                 raise Refused from None
 
         self.act_on_each(request, bundles, call, "asked for again", "left out: still active, or the queue is full")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bundles.models import CoreBuild
-from oven_site.health.alerts import Alert
-from oven_site.jobs.states import ACTIVE, State
+from oven.jobs.states import ACTIVE, State
+from oven.ops.health.alerts import Alert
 
 
 def runtime() -> list[Alert]:

@@ -20,7 +20,7 @@ from django.http import (
 from django.utils import timezone
 from ninja import Router
 
-from bundles import jobs, trees
+from bundles import services, source_tree
 from bundles.engine.device import device_page
 from bundles.models import Bundle, CoreBuild
 from bundles.requests import BundleRequest, flag, format_of, named, parse
@@ -28,16 +28,17 @@ from bundles.schemas import BUNDLE, PREWARM, STATUS
 from bundles.sse import HEADERS as STREAM_HEADERS
 from bundles.sse import events, refusal
 from captures.requests import parse as parse_grab
-from oven_site.access.callers import Caller, caller_of
-from oven_site.access.models import Scope
-from oven_site.access.throttles import Throttled
-from oven_site.artifacts.stores import stream
-from oven_site.contract import BadRequest, error
-from oven_site.dashboard.audit import audited
-from oven_site.jobs.admission import NotAdmitted
-from oven_site.jobs.states import State
-from oven_site.jobs.waiters import waiting_for
-from oven_site.jobs.waiting import wait_ended
+from oven.accounts.callers import Caller, caller_of
+from oven.accounts.models import Scope
+from oven.accounts.throttles import Throttled
+from oven.adminkit.audit import audited
+from oven.errors import BadRequest
+from oven.http.errors import error
+from oven.jobs.admission import NotAdmitted
+from oven.jobs.await_job import wait_ended
+from oven.jobs.states import State
+from oven.jobs.waiters import waiting_for
+from oven.storage.stores import stream
 
 router = Router(tags=["bundles"])
 RETRY_AFTER_S = 30
@@ -89,10 +90,10 @@ async def _answer(wish: BundleRequest, raw: dict[str, Any], caller: Caller, form
     return _file(bundle, cache, inline=flag(raw, "inline"))
 
 
-async def _ask(wish: BundleRequest, raw: dict[str, Any], caller: Caller) -> jobs.Asked:
+async def _ask(wish: BundleRequest, raw: dict[str, Any], caller: Caller) -> services.Asked:
     """`nocache` and `rebake` skip the cache for those who may; others get what there is."""
     skip = (flag(raw, "nocache") or flag(raw, "rebake")) and caller.may(Scope.BUNDLE)
-    return await sync_to_async(jobs.ask)(wish, skip_cache=skip, user=caller.user)
+    return await sync_to_async(services.ask)(wish, skip_cache=skip, user=caller.user)
 
 
 def _failed(bundle: Bundle) -> HttpResponse:
@@ -210,7 +211,7 @@ async def prewarm(request: HttpRequest) -> HttpResponseBase:
     caller = await caller_of(request)
     caller.require(Scope.BUNDLE)
     started = timezone.now()
-    build = await sync_to_async(jobs.build_core)(source="prewarm", user=caller.user)
+    build = await sync_to_async(services.build_core)(source="prewarm", user=caller.user)
     await audited(caller, build, "asked for by the API")
     ended = await wait_ended(build, settings.OVEN_BUNDLE_WAIT_S)
     if ended is None:
@@ -230,11 +231,11 @@ async def bundle_status(request: HttpRequest) -> JsonResponse:
 def _status(private: bool) -> dict[str, Any]:
     core = CoreBuild.objects.in_service()
     last = CoreBuild.objects.exclude(state=State.CANCELLED).order_by("-id").first()
-    tree = trees.source_tree()
+    tree = source_tree.source_tree()
     failed = last if last and last.state == State.FAILED and last != core else None
     return {
         "cached": core is not None,
-        "commit": core.version if core else trees.version(),
+        "commit": core.version if core else source_tree.version(),
         "fileCount": core.files if core else 0,
         "acSourceDir": str(tree.root) if private else None,
         "acSourceExists": tree.root.is_dir(),

@@ -7,8 +7,8 @@ class BundlesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from oven_site.health import alerts, traffic
-        from oven_site.jobs import registry
+        from oven.jobs import registry
+        from oven.ops.health import alerts, traffic
 
         alerts.provide("bundles.alerts.runtime", "core")
         traffic.waits("/bundle-html", "/pack-html", "/bundle-prewarm")
@@ -17,12 +17,12 @@ class BundlesConfig(AppConfig):
                 name="core",
                 model_label="bundles.CoreBuild",
                 pool="bundle",
-                runner="bundles.running.run_core",
+                runner="bundles.runner.run_core",
                 time_limit_s=300,
                 named="version",
-                regular="bundles.jobs.look_after",
+                regular="bundles.services.look_after",
                 keep_rows=30,
-                protect="bundles.jobs.retained_cores",
+                protect="bundles.services.retained_cores",
                 keys=("still",),
                 places=("art:oven/cores",),
             )
@@ -32,15 +32,15 @@ class BundlesConfig(AppConfig):
                 name="bundle",
                 model_label="bundles.Bundle",
                 pool="bundle",
-                runner="bundles.running.run_bundle",
+                runner="bundles.runner.run_bundle",
                 time_limit_s=300,
                 related=("artifact", "core"),
                 named="piece",
-                again="bundles.jobs.again",
-                housekeep="bundles.jobs.housekeep",
+                again="bundles.services.again",
+                housekeep="bundles.services.housekeep",
                 keep_days=30,
                 keep_rows=100_000,
-                protect="bundles.jobs.retained",
+                protect="bundles.services.retained",
                 keys=("poster",),
                 places=("blobs:bundles",),
             )

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils import timezone
 
-from oven_site.artifacts.models import Artifact
-from oven_site.artifacts.stores import public_url
-from oven_site.jobs.models import Job, list_indexes
-from oven_site.jobs.states import ACTIVE, State
+from oven.db import list_indexes
+from oven.jobs.models import Job
+from oven.jobs.states import ACTIVE, State
+from oven.storage.models import Artifact
+from oven.storage.urls import public_url
 
 ACTIVE_STATES = [str(state) for state in ACTIVE]
 

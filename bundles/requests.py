@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from bundles.engine.spec import LONGEST_NAME, PIECE_NAME, PROGRAM_CODE
-from oven_site.contract import BadRequest
+from oven.errors import BadRequest
 
 FORMATS = ("html", "json", "base64", "stream", "m4d")
 DENSITY = (1, 16)

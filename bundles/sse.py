@@ -12,12 +12,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
-from bundles.jobs import Asked
 from bundles.models import Bundle
-from oven_site.contract import Unavailable
-from oven_site.jobs.states import ENDED, State
-from oven_site.jobs.waiters import waiting_for
-from oven_site.jobs.waiting import follow
+from bundles.services import Asked
+from oven.errors import Unavailable
+from oven.jobs.await_job import follow
+from oven.jobs.states import ENDED, State
+from oven.jobs.waiters import waiting_for
 
 HEADERS = {"Cache-Control": "no-cache", "Connection": "keep-alive", "X-Accel-Buffering": "no"}
 AGAIN_EVERY_S = 10.0

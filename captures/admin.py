@@ -12,14 +12,11 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from captures import frozen, jobs
-from captures.cards.admin import CardAdmin
-from captures.keeps import jobs as keeps
-from captures.keeps.admin import KeepAdmin, PinAdmin
+from captures import frozen, services
 from captures.models import FrozenPiece, Grab, ScreenshotPreset
+from captures.og_images.admin import CardAdmin
 from captures.requests import check_piece
-from oven_site.contract import BadRequest
-from oven_site.dashboard.admin import (
+from oven.adminkit.base import (
     EXPORTS,
     CappedPaginator,
     Exporting,
@@ -32,11 +29,12 @@ from oven_site.dashboard.admin import (
     picture,
     size,
 )
-from oven_site.dashboard.lists import MATCHES, Among, InOrder
-from oven_site.jobs.admin import JobAdmin, Refused
-from oven_site.jobs.models import Attempt
+from oven.adminkit.changelist import MATCHES, Among, InOrder
+from oven.errors import BadRequest
+from oven.jobs.admin import JobAdmin, Refused
+from oven.jobs.models import Attempt
 
-__all__ = ["CardAdmin", "FrozenPieceAdmin", "GrabAdmin", "KeepAdmin", "PinAdmin"]
+__all__ = ["CardAdmin", "FrozenPieceAdmin", "GrabAdmin"]
 
 RESULT_FIELDS = (
     "files",
@@ -60,7 +58,6 @@ AGAIN = dialog("Grab again?", "A new row is made; a capture still in the cache a
 ANEW = dialog(
     "Capture anew?", "The piece is captured without the cache, and replaces what is cached.", "Capture anew"
 )
-PIN = dialog("Pin it to IPFS?", "The file gets a CID and is kept for good, also when the grab expires.", "Pin it")
 FREEZE = dialog(
     "Freeze its piece?", "It is answered with its last good frame, in every format, until it is unfrozen.", "Freeze"
 )
@@ -77,10 +74,10 @@ class GrabAdmin(JobAdmin):
     search_help_text = "A part of a piece's name, an id or a capture key"
     date_hierarchy = "created_at"
     list_select_related = ("artifact",)
-    actions = ("again", "again_without_cache", "pin", "freeze", "unfreeze", "cancel", *EXPORTS)
+    actions: Any = ("again", "again_without_cache", "freeze", "unfreeze", "cancel", *EXPORTS)
     export_more = ("artifact__key", "artifact__bytes", "requested_by__username")
-    actions_row = ("again_row", "again_without_cache_row", "pin_row", "freeze_row", "cancel_row")
-    actions_detail = ("again_row", "again_without_cache_row", "pin_row", "freeze_row", "unfreeze_row", "cancel_row")
+    actions_row: Any = ("again_row", "again_without_cache_row", "freeze_row", "cancel_row")
+    actions_detail: Any = ("again_row", "again_without_cache_row", "freeze_row", "unfreeze_row", "cancel_row")
     fieldsets = (
         (None, {"fields": ("large", "piece", "state", "error", "link", "ipfs_cid", "requested", "links")}),
         ("What came of it", {"fields": RESULT_FIELDS}),
@@ -94,9 +91,9 @@ class GrabAdmin(JobAdmin):
 
     def search(self, rows: QuerySet[Grab], text: str) -> QuerySet[Grab] | None:
         """By a whole id or key, else by names that hold the text, else by how ids and keys begin."""
-        if exact := jobs.with_key(text):
+        if exact := services.with_key(text):
             return rows.filter(Among("pk", exact))
-        names = jobs.pieces_with(text, MOST_NAMES + 1)
+        names = services.pieces_with(text, MOST_NAMES + 1)
         if not names:
             return super().search(rows, text)
         of_these = self.model._default_manager.order_by().filter(Among("piece", names))
@@ -210,24 +207,6 @@ class GrabAdmin(JobAdmin):
         self._again(request, Grab.objects.filter(pk=object_id), skip_cache=True)
         return self.back_to_list()
 
-    @action(description="Pin to IPFS", permissions=["steer"])
-    def pin(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
-        self._pin(request, grabs.select_related("artifact").iterator())
-
-    @action(description="Pin to IPFS", icon="keep", permissions=["steer"], url_path="pin", dialog=PIN)
-    def pin_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        self._pin(request, Grab.objects.filter(pk=object_id))
-        return self.back_to_list()
-
-    def _pin(self, request: HttpRequest, grabs: Any) -> None:
-        def call(grab: Grab) -> None:
-            try:
-                keeps.pin(grab, user=request.user)
-            except jobs.QueueFull:
-                raise Refused from None
-
-        self.act_on_each(request, grabs, call, "are being pinned", "left out: no file, or nowhere to pin it")
-
     @action(description="Freeze their pieces", permissions=["freeze"])
     def freeze(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
         self._freeze(request, grabs)
@@ -276,8 +255,8 @@ class GrabAdmin(JobAdmin):
             if grab.active:
                 raise Refused
             try:
-                jobs.ask_again(grab, skip_cache=skip_cache, user=request.user)
-            except jobs.QueueFull:
+                services.ask_again(grab, skip_cache=skip_cache, user=request.user)
+            except services.QueueFull:
                 raise Refused from None
 
         done = "asked for again" + (" without the cache" if skip_cache else "")
@@ -360,7 +339,7 @@ class FrozenPieceAdmin(Exporting):
         rows = list(entries.select_related("grab"))
         for entry in rows:
             if entry.grab:
-                jobs.ask_again(entry.grab, skip_cache=True, user=request.user)
+                services.ask_again(entry.grab, skip_cache=True, user=request.user)
         self._unfreeze(request, rows)
 
     @action(description="Unfreeze", icon="sunny", permissions=["delete"], url_path="unfreeze", dialog=UNFREEZE)
@@ -387,6 +366,3 @@ def _valid_piece(value: str) -> None:
         check_piece(value)
     except BadRequest as bad:
         raise ValidationError(bad.message) from None
-
-
-__all__ = ["FrozenPieceAdmin", "GrabAdmin", "KeepAdmin", "PinAdmin"]

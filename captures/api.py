@@ -9,24 +9,25 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from ninja import Router
 
-from captures import answers, cached, control, shapes
+from captures import cached, control, responses, serializers
 from captures.cached import CachedGrab
 from captures.engine.spec import Format
 from captures.frozen import Frozen, unfreeze
 from captures.frozen import answer as frozen_answer
-from captures.jobs import Asked, ask
 from captures.models import FrozenPiece, Grab
 from captures.placeholder import placeholder
 from captures.requests import GrabRequest, dear, flag, parse
 from captures.schemas import GET_PARAMETERS, GRAB_RESPONSES, POST_BODY
-from oven_site.access import signatures
-from oven_site.access.callers import ANONYMOUS, Caller, Refused, caller_of
-from oven_site.access.models import Scope
-from oven_site.contract import error, json_body, not_found, raw_segments
-from oven_site.dashboard.audit import audited
-from oven_site.jobs import board, registry
-from oven_site.jobs.waiters import waiting_for
-from oven_site.live import snapshot
+from captures.services import Asked, ask
+from oven.accounts import signatures
+from oven.accounts.callers import ANONYMOUS, Caller, Refused, caller_of
+from oven.accounts.models import Scope
+from oven.adminkit.audit import audited
+from oven.events import snapshot
+from oven.http.compat import json_body, raw_segments
+from oven.http.errors import error, not_found
+from oven.jobs import queries, registry
+from oven.jobs.waiters import waiting_for
 
 router = Router(tags=["grabs"])
 RUNNING_WAIT_MS = 5000
@@ -93,10 +94,10 @@ async def _grab(
 async def _answer(request: HttpRequest, asked: Asked, by_address: bool) -> HttpResponseBase:
     if asked.cached:
         return _cached(request, asked.grab, by_address)
-    grab = await answers.settled(asked.grab)
+    grab = await responses.settled(asked.grab)
     if isinstance(grab, JsonResponse):
         return grab
-    headers = answers.grab_headers(grab, "MISS")
+    headers = responses.grab_headers(grab, "MISS")
     if by_address:
         headers["Cache-Control"] = "public, max-age=3600"
     else:
@@ -105,28 +106,28 @@ async def _answer(request: HttpRequest, asked: Asked, by_address: bool) -> HttpR
 
 
 def _cached(request: HttpRequest, grab: Grab | CachedGrab, by_address: bool) -> HttpResponseBase:
-    headers = answers.grab_headers(grab, "HIT")
+    headers = responses.grab_headers(grab, "HIT")
     if "Origin" in request.headers:  # scripts of other sites need the bytes: a redirect would lose their rights
         headers["X-Proxy"] = "CDN"
         if by_address:
             headers["Cache-Control"] = "public, max-age=3600"
         return _bytes(request, grab, headers)
     assert grab.artifact is not None
-    return answers.elsewhere(request, grab.artifact, {**headers, "Cache-Control": "no-cache"})
+    return responses.elsewhere(request, grab.artifact, {**headers, "Cache-Control": "no-cache"})
 
 
 def _bytes(request: HttpRequest, grab: Grab | CachedGrab, headers: dict[str, str]) -> HttpResponseBase:
     assert grab.artifact is not None
-    return answers.body(request, grab.artifact, headers)
+    return responses.body(request, grab.artifact, headers)
 
 
 async def _several(asked: Asked) -> HttpResponseBase:
     """Where each file of one load lies."""
-    grab = asked.grab if asked.cached else await answers.settled(asked.grab)
+    grab = asked.grab if asked.cached else await responses.settled(asked.grab)
     if isinstance(grab, JsonResponse):
         return grab
-    outputs = await sync_to_async(shapes.outputs)(grab)
-    headers = answers.grab_headers(grab, "HIT" if asked.cached else "MISS")
+    outputs = await sync_to_async(serializers.outputs)(grab)
+    headers = responses.grab_headers(grab, "HIT" if asked.cached else "MISS")
     warnings = {"warnings": grab.warnings} if grab.warnings else {}
     return JsonResponse({"grabId": grab.public_id, "outputs": outputs, **warnings}, headers=headers)
 
@@ -153,16 +154,16 @@ async def _baking(wish: GrabRequest) -> HttpResponse | None:
 def _place(grab: Grab) -> tuple[int, int]:
     """Position in the queue (0 while running) and the estimated wait in ms."""
     kind = registry.get("grab")
-    waiting = [other.pk for other in board.waiting(kind)]
+    waiting = [other.pk for other in queries.waiting(kind)]
     if grab.pk not in waiting:
         return 0, RUNNING_WAIT_MS
     position = waiting.index(grab.pk) + 1
-    return position, board.estimated_wait_ms(position, board.workers(kind), board.mean_duration_ms(kind))
+    return position, queries.estimated_wait_ms(position, queries.workers(kind), queries.mean_duration_ms(kind))
 
 
 @router.get("/grab-status", summary="Grabs: running, waiting, recent, progress")
 async def grab_status(request: HttpRequest) -> HttpResponse:
-    body = await sync_to_async(snapshot.shared_json)("grab-status", shapes.grab_status)
+    body = await sync_to_async(snapshot.shared_json)("grab-status", serializers.grab_status)
     return HttpResponse(body, content_type="application/json")
 
 
@@ -186,7 +187,7 @@ async def grab_clear(request: HttpRequest) -> dict[str, Any]:
 
 @router.get("/api/frozen", summary="Pieces that do not move")
 async def frozen(request: HttpRequest) -> dict[str, Any]:
-    return {"frozen": await sync_to_async(shapes.frozen_list)()}
+    return {"frozen": await sync_to_async(serializers.frozen_list)()}
 
 
 @router.delete("/api/frozen/{path:piece}", summary="Take a piece off the frozen list")

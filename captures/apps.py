@@ -6,14 +6,14 @@ GRAB: dict[str, Any] = {
     "name": "grab",
     "model_label": "captures.Grab",
     "pool": "capture",
-    "runner": "captures.running.run",
+    "runner": "captures.runner.run",
     "time_limit_s": 150,
     "related": ("artifact",),
     "named": "piece",
-    "names": "captures.jobs.pieces_with",
-    "copies": "captures.jobs.copies",
-    "housekeep": "captures.jobs.housekeep",
-    "protect": "captures.jobs.retained",
+    "names": "captures.services.pieces_with",
+    "copies": "captures.services.copies",
+    "housekeep": "captures.services.housekeep",
+    "protect": "captures.services.retained",
     "keys": ("poster",),
     "pointers": ("captures.FrozenPiece.preview",),
     "places": (
@@ -25,31 +25,19 @@ CARD: dict[str, Any] = {
     "name": "card",
     "model_label": "captures.Card",
     "pool": "deliver",
-    "runner": "captures.cards.running.run",
+    "runner": "captures.og_images.runner.run",
     "time_limit_s": 300,
     "related": ("artifact",),
     "named": "layout",
-    "again": "captures.cards.jobs.again",
-    "protect": "captures.cards.jobs.retained",
+    "again": "captures.og_images.services.again",
+    "protect": "captures.og_images.services.retained",
     "places": ("art:og", "art:backdrop"),
     "beside": 16,  # more than there can be: one of each layout and day, so that none holds up another kind
-    "regular": "captures.cards.jobs.look_after",
-}
-PIN: dict[str, Any] = {
-    "name": "pin",
-    "model_label": "captures.Pin",
-    "pool": "deliver",
-    "runner": "captures.keeps.running.run",
-    "time_limit_s": 600,
-    "related": ("grab", "kept"),
-    "named": "piece",
-    "again": "captures.keeps.jobs.pin_again",
-    "places": ("art:ipfs",),
-    "beside": 4,
+    "regular": "captures.og_images.services.look_after",
 }
 # Routes that answer when a job has ended.
 WAITING = (
-    *("/grab", "/grab/<format>/<width>/<height>/<path:piece>", "/grab-ipfs"),
+    *("/grab", "/grab/<format>/<width>/<height>/<path:piece>"),
     *("/icon/<size>/<path:piece>", "/preview/<size>/<path:piece>"),
     *("/app-screenshots/<preset>/<path:piece>", "/app-screenshots/download/<path:piece>"),
     *("/kidlisp-og", "/notepat-og.png", "/kidlisp-backdrop", "/kidlisp-backdrop.webp"),
@@ -62,17 +50,14 @@ class CapturesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from captures import shapes
-        from captures.gallery import cards, icons
-        from oven_site.health import traffic
-        from oven_site.jobs import registry
-        from oven_site.live import snapshot
+        from captures import serializers
+        from oven.events import snapshot
+        from oven.jobs import registry
+        from oven.ops.health import traffic
 
-        for kind in (GRAB, CARD, PIN):
+        for kind in (GRAB, CARD):
             registry.register(registry.Kind(**kind))
         registry.register_verb("unfreeze", "captures.frozen.unfreeze")
-        snapshot.provide("grab", shapes.status_parts)
-        snapshot.provide_frozen(shapes.frozen_list)
-        icons.provide_all()
-        cards.provide_all()
+        snapshot.provide("grab", serializers.status_parts)
+        snapshot.provide_frozen(serializers.frozen_list)
         traffic.waits(*WAITING)

@@ -16,8 +16,8 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from captures.models import Grab
-from oven_site.artifacts.models import Artifact
-from oven_site.health import counters
+from oven.ops.metrics import counters
+from oven.storage.models import Artifact
 
 FILE = ("id", "store", "key", "mime", "bytes", "sha256")
 COLUMNS = ("public_id", "warnings", *(f"artifact__{name}" for name in FILE))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 
 from captures.models import Grab
-from oven_site.jobs import lifecycle, registry
-from oven_site.jobs.states import ACTIVE
-from oven_site.jobs.sweep import recover_lost
-from oven_site.live import events
+from oven.events import stream
+from oven.jobs import lifecycle, registry
+from oven.jobs.reconcile import recover_lost
+from oven.jobs.states import ACTIVE
 
 
 def clear() -> dict[str, int]:
@@ -19,7 +19,7 @@ def clear() -> dict[str, int]:
         with contextlib.suppress(lifecycle.StateMismatch):
             lifecycle.cancel(grab)
             running += 1
-    events.log("cleanup", f"Cleared: {running} running, {waiting} waiting")
+    stream.log("cleanup", f"Cleared: {running} running, {waiting} waiting")
     return {"cleared": running, "queueCleared": waiting}
 
 

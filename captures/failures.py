@@ -12,8 +12,8 @@ from django.utils import timezone
 from captures.engine.errors import ErrorCode
 from captures.models import Grab
 from captures.requests import GrabRequest
-from oven_site.jobs.admission import NotAdmitted
-from oven_site.jobs.states import State
+from oven.jobs.admission import NotAdmitted
+from oven.jobs.states import State
 
 OF_PIECE = {ErrorCode.HUNG, ErrorCode.HTTP_STATUS, ErrorCode.REDIRECTS, ErrorCode.UNREACHABLE}  # in whatever size
 OF_CAPTURE = {ErrorCode.TIMEOUT, ErrorCode.MEMORY, ErrorCode.CRASHED, ErrorCode.PROCESSES, ErrorCode.REQUESTS}

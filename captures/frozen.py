@@ -21,9 +21,9 @@ from captures.engine.spec import CaptureResult, Format
 from captures.models import FrozenPiece, Grab
 from captures.placeholder import frozen_placeholder
 from captures.requests import GrabRequest, slug
-from oven_site.artifacts import stores
-from oven_site.jobs.states import State
-from oven_site.live import events
+from oven.events import stream
+from oven.jobs.states import State
+from oven.storage import stores
 
 log = logging.getLogger(__name__)
 FOLDER = "oven/frozen"
@@ -50,7 +50,7 @@ def freeze(piece: str, reason: str, user: Any = None) -> FrozenPiece:
     before = FrozenPiece.objects.filter(piece=piece).first()
     fields["preview"] = _keep_still(piece) or (before.preview if before else "")
     entry, _ = FrozenPiece.objects.update_or_create(piece=piece, defaults=fields)
-    events.publish_frozen(piece)
+    stream.publish_frozen(piece)
     return entry
 
 
@@ -61,8 +61,8 @@ def unfreeze(piece: str) -> bool:
         return False
     if entry.preview.startswith(f"{FOLDER}/"):
         stores.discard([entry.preview])
-    events.publish_frozen(piece)
-    events.log("cleanup", f"{piece} taken off the frozen list")
+    stream.publish_frozen(piece)
+    stream.log("cleanup", f"{piece} taken off the frozen list")
     return True
 
 
@@ -74,7 +74,7 @@ def note_result(grab: Grab, result: CaptureResult) -> None:
         FrozenPiece.objects.filter(pk=entry.pk).update(preview=preview, grab=grab, last_attempt=timezone.now())
         if entry.preview != preview and entry.preview.startswith(f"{FOLDER}/"):
             stores.discard([entry.preview])
-        events.publish_frozen(grab.piece)
+        stream.publish_frozen(grab.piece)
     elif result.still_reason in ("frozen", "flat"):
         _list(grab, result)
     elif entry is not None and result.frames > 1 and grab.spec.get("still", True):
@@ -91,8 +91,8 @@ def _list(grab: Grab, result: CaptureResult) -> None:
     if not created:
         again = {"attempts": F("attempts") + 1, "last_attempt": timezone.now()}
         FrozenPiece.objects.filter(pk=entry.pk).update(**fields, **again)
-    events.publish_frozen(grab.piece)
-    events.log("warn", f"{grab.piece} is {reason}: listed as frozen", grab.public_id)
+    stream.publish_frozen(grab.piece)
+    stream.log("warn", f"{grab.piece} is {reason}: listed as frozen", grab.public_id)
 
 
 def check(wish: GrabRequest) -> Grab | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -11,17 +11,18 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from captures.cards.models import Card
 from captures.engine.spec import Format, Mode, Ready
-from captures.keeps.models import CID_CHARS, Keep, Pin, release
+from captures.og_images.models import Card
 from captures.purpose import Purpose
-from oven_site.artifacts.models import Artifact
-from oven_site.artifacts.stores import public_url
-from oven_site.jobs.models import Job, list_indexes
-from oven_site.jobs.states import ACTIVE, State
+from oven.db import list_indexes
+from oven.jobs.models import Job
+from oven.jobs.states import ACTIVE, State
+from oven.storage.models import Artifact
+from oven.storage.urls import public_url
 
-__all__ = ["Card", "FrozenPiece", "Grab", "GrabOutput", "Keep", "PieceName", "Pin", "ScreenshotPreset"]
+__all__ = ["Card", "FrozenPiece", "Grab", "GrabOutput", "PieceName", "ScreenshotPreset"]
 
+CID_CHARS = 80
 SIDES = (32, 8192)
 MAX_PIXELS = 16_700_000  # of one picture, whoever asks
 
@@ -109,14 +110,9 @@ class Grab(Job):
             PieceName.note([self.piece])
 
     def on_end(self) -> None:
-        """The files of a capture for several are published with it, or not at all; pins that wait for it are due."""
+        """The files of a capture for several are published with it, or not at all."""
         if self.state == State.COMPLETE and self.made:
             GrabOutput.objects.bulk_create(self.made)
-        release([self])
-
-    @classmethod
-    def on_cancelled(cls, jobs: Sequence[Any]) -> None:
-        release(jobs)
 
     @property
     def title(self) -> str:

@@ -16,8 +16,8 @@ from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 
 from captures.engine.page import KEYS, NO_OPTIONS, PageOptions
-from oven_site.contract import BadRequest
-from oven_site.numbers import whole
+from oven.errors import BadRequest
+from oven.numbers import whole
 
 MAX_TEXT = 500
 MAX_ACTIONS = 20

@@ -20,8 +20,8 @@ from captures.engine.page import NO_OPTIONS, PageOptions
 from captures.engine.spec import CaptureSpec, Format, Output, Start
 from captures.models import MAX_PIXELS
 from captures.purpose import Purpose
-from oven_site.contract import BadRequest
-from oven_site.numbers import whole
+from oven.errors import BadRequest
+from oven.numbers import whole
 
 SIDE = (32, 1000)
 DURATION_MS = (1, 30_000)

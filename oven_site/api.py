@@ -17,21 +17,22 @@ from ninja.errors import HttpError, ValidationError
 from bakes.api import router as bakes_router
 from bundles.api import router as bundles_router
 from captures.api import router as captures_router
-from captures.cards.api import router as cards_router
 from captures.icons.api import router as icons_router
-from captures.keeps.api import router as keeps_router
-from captures.shots.api import router as shots_router
-from oven_site.access import doors
-from oven_site.access.callers import Refused, caller_of
-from oven_site.access.models import Scope
-from oven_site.access.signatures import Unsigned
-from oven_site.access.throttles import Throttled
-from oven_site.contract import BadRequest, Unavailable, error, too_large, too_many, unavailable
-from oven_site.health.api import router as health_router
-from oven_site.jobs import registry
-from oven_site.jobs.admission import NotAdmitted
-from oven_site.live import snapshot
-from oven_site.live.events import job_view
+from captures.og_images.api import router as cards_router
+from captures.screenshots.api import router as shots_router
+from oven.accounts import openapi
+from oven.accounts.callers import Refused, caller_of
+from oven.accounts.models import Scope
+from oven.accounts.signatures import Unsigned
+from oven.accounts.throttles import Throttled
+from oven.errors import BadRequest, Unavailable
+from oven.events import snapshot
+from oven.events.stream import job_view
+from oven.http.errors import error, too_large, too_many, unavailable
+from oven.jobs import registry
+from oven.jobs.admission import NotAdmitted
+from oven.ops.health.api import router as health_router
+from pins.api import router as keeps_router
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class OvenAPI(NinjaAPI):
         schema["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
         for item in schema["paths"].values():
             for method, operation in item.items():
-                doors.describe(method, operation)
+                openapi.describe(method, operation)
         return schema
 
 

@@ -13,7 +13,7 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
 
-from oven_site.environment import SettingsError
+from oven.environment import SettingsError
 
 try:
     django_application = get_asgi_application()
@@ -24,15 +24,17 @@ from django.conf import settings
 from django.urls import re_path
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from oven.accounts.sockets import SocketLimit
+from oven.events.consumers import ContractConsumer, LiveConsumer
+from oven.http import limits
+from oven.http.origins import OwnOrigins
+from oven.jobs import await_job
 from oven_site import urls  # noqa: F401 - loads every page now, not with the first request
-from oven_site.access.origins import OwnOrigins
-from oven_site.access.sockets import SocketLimit
-from oven_site.access.transport import BodyLimit
-from oven_site.live.consumers import ContractConsumer, LiveConsumer
 
+limits.on_shutdown.append(await_job.stop)
 routes = ProtocolTypeRouter(
     {
-        "http": BodyLimit(django_application),
+        "http": limits.BodyLimit(django_application),
         "websocket": OwnOrigins(
             AuthMiddlewareStack(
                 SocketLimit(

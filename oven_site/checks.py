@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from django.conf import settings as site
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from oven_site.masking import MASK
+from oven.redaction import MASK
 
 LEAST_SECRET = 16  # characters of a shared secret
 STORES = ("ART", "BLOBS")

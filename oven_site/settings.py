@@ -10,9 +10,9 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from oven_site.access.rates import Rate, rate
-from oven_site.access.signatures import LEAST_KEY, keys, limits
-from oven_site.environment import (
+from oven.accounts.rates import Rate, rate
+from oven.accounts.signatures import LEAST_KEY, keys, limits
+from oven.environment import (
     Environment,
     SettingsError,
     host_name,
@@ -24,7 +24,7 @@ from oven_site.environment import (
     time_zone,
     webhook_key,
 )
-from oven_site.version import VERSION
+from oven.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -90,26 +90,31 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.socialaccount",
     "allauth.mfa",
-    "oven_site.jobs",
-    "oven_site.live",
-    "oven_site.artifacts",
-    "oven_site.access",
-    "oven_site.egress",
-    "oven_site.health",
-    "oven_site.retention",
-    "oven_site.backup",
-    "oven_site.dashboard",
-    "oven_site.identity",
+    "oven.adminkit",
+    "oven.jobs",
+    "oven.events",
+    "oven.storage",
+    "oven.accounts",
+    "oven.accounts.login",
+    "oven.egress",
+    "oven.ops.health",
+    "oven.ops.retention",
+    "oven.ops.backup",
     "captures",
+    "pins",
     "bakes",
     "bundles",
+    "dashboard",
+    "demo",
+    "chaos",
+    "oven_site",
 ]
 MIDDLEWARE = [
-    "oven_site.health.middleware.RequestMiddleware",
-    "oven_site.contract.ContractMiddleware",
-    "oven_site.dashboard.security.PolicyMiddleware",
-    "oven_site.access.middleware.AccessMiddleware",
-    "oven_site.direct.DirectMiddleware",
+    "oven.http.request_id.RequestMiddleware",
+    "oven.http.compat.ContractMiddleware",
+    "oven.http.csp.PolicyMiddleware",
+    "oven.accounts.middleware.AccessMiddleware",
+    "oven.http.fast_path.DirectMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -128,7 +133,7 @@ TEMPLATES = [
             "loaders": [
                 (
                     "django.template.loaders.cached.Loader",
-                    ["oven_site.dashboard.security.FileLoader", "oven_site.dashboard.security.AppLoader"],
+                    ["oven.http.csp.FileLoader", "oven.http.csp.AppLoader"],
                 )
             ],
             "context_processors": [
@@ -168,8 +173,8 @@ RQ_QUEUES = {
     name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 180, "SERIALIZER": "rq.serializers.JSONSerializer"}
     for name in [*(f"{pool}.{lane}" for pool in POOLS for lane in LANES), LIGHT_QUEUE]
 }
-RQ = {"WORKER_CLASS": "oven_site.jobs.worker.ForkWorker", "COMMIT_MODE": "auto"}
-RQ_SHOW_ADMIN_LINK = False  # oven_site/dashboard/queues.py has its pages, for superusers
+RQ = {"WORKER_CLASS": "oven.jobs.worker.ForkWorker", "COMMIT_MODE": "auto"}
+RQ_SHOW_ADMIN_LINK = False  # oven/adminkit/queues.py has its pages, for superusers
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }
@@ -243,7 +248,7 @@ if SESSION_COOKIE_SECURE:  # no other host of the domain can set cookies of thes
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
-SESSION_ENGINE = "oven_site.access.sessions"
+SESSION_ENGINE = "oven.accounts.sessions"
 OVEN_SESSION_IDLE_S = env.float("OVEN_SESSION_IDLE_S", default=86_400.0, least=60)  # unused for so long: signed out
 OVEN_SESSION_MAX_S = env.float("OVEN_SESSION_MAX_S", default=1_209_600.0, least=60)  # in use or not
 SESSION_COOKIE_AGE = round(OVEN_SESSION_MAX_S)
@@ -262,10 +267,10 @@ OVEN_OIDC_NAME = env.str("OVEN_OIDC_NAME", default="single sign-on")
 OVEN_OIDC_GROUPS_CLAIM = env.str("OVEN_OIDC_GROUPS_CLAIM", default="groups")
 OVEN_OIDC_ROLES = env.str("OVEN_OIDC_ROLES", default="")  # group=role,group=role; or a JSON object
 OVEN_PASSKEYS = env.bool("OVEN_PASSKEYS", default=False)
-# The library that does it has no pages and no e-mails here, and nobody signs up: see oven_site/identity.
-ACCOUNT_ADAPTER = "oven_site.identity.adapters.Accounts"
-SOCIALACCOUNT_ADAPTER = "oven_site.identity.adapters.Identities"
-MFA_ADAPTER = "oven_site.identity.adapters.Passkeys"
+# The library that does it has no pages and no e-mails here, and nobody signs up: see oven/accounts/login.
+ACCOUNT_ADAPTER = "oven.accounts.login.adapters.Accounts"
+SOCIALACCOUNT_ADAPTER = "oven.accounts.login.adapters.Identities"
+MFA_ADAPTER = "oven.accounts.login.adapters.Passkeys"
 ACCOUNT_SIGNUP_FIELDS = ["username*"]
 ACCOUNT_EMAIL_VERIFICATION = SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = False  # our own throttles count
@@ -469,7 +474,7 @@ EMAIL_URL = env.str("EMAIL_URL", default="", secret=True)
 EMAIL_TIMEOUT = 10
 _mail = {"EMAIL_HOST": ""}
 if EMAIL_URL:
-    with contextlib.suppress(ImproperlyConfigured, ValueError):  # oven_site.health.checks refuses it
+    with contextlib.suppress(ImproperlyConfigured, ValueError):  # oven.ops.health.checks refuses it
         _mail = env.email_url_config(EMAIL_URL)
 vars().update(_mail)
 _mail_user = _mail.get("EMAIL_HOST_USER") or ""
@@ -491,8 +496,8 @@ OVEN_REQUEST_ID_FROM = env.list(
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # our own middleware has looked at it
 
 # --- Admin ----------------------------------------------------------------------------------------------------------
-from oven_site.dashboard.theme import UNFOLD  # noqa: E402, F401
-from oven_site.logs import logging_config  # noqa: E402
+from oven.adminkit.theme import UNFOLD  # noqa: E402, F401
+from oven.logs import logging_config  # noqa: E402
 
 _secrets = [SECRET_KEY, *OVEN_URL_KEYS, _mail.get("EMAIL_HOST_PASSWORD") or "", *env.secrets]
 LOGGING = logging_config(OVEN_LOG_FORMAT, OVEN_LOG_LEVEL, _secrets)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
-from captures.gallery import views as gallery
-from captures.shots.views import screenshots
+from captures.screenshots.views import screenshots
+from dashboard import actions, views
+from dashboard.gallery import views as gallery
+from oven.accounts.login import passkeys
+from oven.accounts.login import views as identity
+from oven.storage.views import serve
 from oven_site.api import api
-from oven_site.artifacts.views import serve
-from oven_site.dashboard import acting, views
-from oven_site.identity import passkeys
-from oven_site.identity import views as identity
 
 admin.autodiscover()
 
@@ -29,13 +29,13 @@ urlpatterns = [
     path("live/alerts", views.alerts, name="alerts"),
     path("live/charts", views.charts, name="live-charts"),
     path("live/log", views.log, name="live-log"),
-    path("live/start/<str:kind>", acting.start, name="live-start"),
-    path("live/job/<str:public_id>/<str:action>", acting.act, name="live-act"),
-    path("live/freeze", acting.freeze, name="live-freeze"),
-    path("live/unfreeze", acting.unfreeze, name="live-unfreeze"),
-    path("live/bulk", acting.bulk_action, name="live-bulk"),
-    path("live/bulk/<str:public_id>", acting.bulk_state, name="live-bulk-state"),
-    path("live/bulk/<str:public_id>/undo", acting.undo, name="live-undo"),
+    path("live/start/<str:kind>", actions.start, name="live-start"),
+    path("live/job/<str:public_id>/<str:action>", actions.act, name="live-act"),
+    path("live/freeze", actions.freeze, name="live-freeze"),
+    path("live/unfreeze", actions.unfreeze, name="live-unfreeze"),
+    path("live/bulk", actions.bulk_action, name="live-bulk"),
+    path("live/bulk/<str:public_id>", actions.bulk_state, name="live-bulk-state"),
+    path("live/bulk/<str:public_id>/undo", actions.undo, name="live-undo"),
     path("files/<str:store>/<path:key>", serve, name="file"),
     path("app-screenshots", screenshots, name="app-screenshots"),
     path("gallery", gallery.page, name="gallery"),
@@ -48,6 +48,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", api.urls),
 ]
-handler400 = "oven_site.contract.malformed"
-handler404 = "oven_site.contract.not_found"
-handler500 = "oven_site.contract.server_error"
+handler400 = "oven.http.errors.malformed"
+handler404 = "oven.http.errors.not_found"
+handler500 = "oven.http.errors.server_error"

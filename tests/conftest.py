@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from oven_site import embedded
+from supervisor import valkey as embedded
 from tests.e2e.prepared import EMPTY, prepared
 
 # A shell's background job ignores SIGINT, and so would every process that the tests start and interrupt.
@@ -107,8 +107,8 @@ def valkey(_valkey: embedded.Embedded) -> Iterator[Any]:
     """A Redis client on an empty database."""
     import redis
 
-    from oven_site.health import counters
-    from oven_site.live import publisher
+    from oven.events import publisher
+    from oven.ops.metrics import counters
 
     client = redis.Redis.from_url(settings.REDIS_URL)
     publisher.flush()  # of the test before
@@ -138,8 +138,8 @@ def make_people() -> People:
     from django.contrib.auth import get_user_model
     from django.contrib.auth.models import Group
 
-    from oven_site.access.models import ApiToken
-    from oven_site.access.roles import Role
+    from oven.accounts.models import ApiToken
+    from oven.accounts.roles import Role
 
     users = get_user_model().objects
 
@@ -197,7 +197,7 @@ def wish() -> Any:
 @pytest.fixture
 def grab(db: None, valkey: Any, wish: Any) -> Any:
     """Asks for grabs: `grab(piece="orbit")` is a waiting row of its own."""
-    from captures.jobs import ask
+    from captures.services import ask
 
     def asked(**fields: Any) -> Any:
         options = {name: fields.pop(name) for name in ("source", "lane", "skip_cache", "user") if name in fields}

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from oven_site.artifacts.ipfs.cid import PROFILES, of_chunks, parse
+from pins.ipfs.cid import PROFILES, of_chunks, parse
 
 Behaviour = Callable[["Handler", "Upload"], None]
 ELSE = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"  # of "hello world"

@@ -16,13 +16,14 @@ from django.utils import timezone
 
 from bakes.models import Bake, Delivery, IncomingTape
 from bundles.models import Bundle, CoreBuild
-from captures.models import Card, FrozenPiece, Grab, Keep, Pin, ScreenshotPreset
-from oven_site.access.models import ApiToken, SignIn
-from oven_site.artifacts.models import Artifact
-from oven_site.egress.models import EgressException
-from oven_site.jobs.models import Attempt, BulkAction
-from oven_site.jobs.states import State
-from oven_site.retention.models import RetentionRule
+from captures.models import Card, FrozenPiece, Grab, ScreenshotPreset
+from oven.accounts.models import ApiToken, SignIn
+from oven.egress.models import EgressException
+from oven.jobs.models import Attempt, BulkAction
+from oven.jobs.states import State
+from oven.ops.retention.models import RetentionRule
+from oven.storage.models import Artifact
+from pins.models import Keep, Pin
 
 SPEC = {"piece": "orbit", "format": "png", "width": 64, "height": 64}
 

@@ -17,12 +17,12 @@ for name in [key for key in os.environ if key.startswith(("OVEN_", "ART_S3_", "B
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(tempfile.gettempdir()) / "oven-test-bytecode"))
 
-from oven_site import embedded  # noqa: E402
+from supervisor import valkey  # noqa: E402
 
 os.environ["OVEN_DATA"] = str(SCRATCH)
-os.environ["REDIS_URL"] = embedded.url(SCRATCH)
+os.environ["REDIS_URL"] = valkey.url(SCRATCH)
 
-from oven_site.access.rates import UNLIMITED  # noqa: E402
+from oven.accounts.rates import UNLIMITED  # noqa: E402
 from oven_site.settings import *  # noqa: E402, F403
 
 # All tests come from one address; those of the throttles set them.

@@ -92,7 +92,7 @@ def until(true: Callable[[], Any], limit_s: float = 5.0, every_s: float = 0.01) 
 
 def rested(kind: str) -> bool:
     """Return whether no thread works at a job of this kind: a row has ended a little before its thread has."""
-    from oven_site.jobs import registry, worker
+    from oven.jobs import registry, worker
 
     most = registry.get(kind).beside
     assert most
@@ -112,8 +112,8 @@ def finished(grab: Any, scratch: Path, **fields: Any) -> Any:
 
     from django.utils import timezone
 
-    from oven_site.artifacts import stores
-    from oven_site.jobs import lifecycle
+    from oven.jobs import lifecycle
+    from oven.storage import stores
 
     grab = lifecycle.claim(grab.kind, grab.pk, "test:1:1")
     expires = timezone.now() + timedelta(days=1)

@@ -13,26 +13,27 @@ from django.apps import apps
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
-TREES = ("bakes", "bundles", "captures", "oven_site", "pieces", "bench", "bin")
+PACKAGES = ("bakes", "bundles", "captures", "chaos", "dashboard", "demo", "oven", "oven_site", "pins", "supervisor")
+TREES = (*PACKAGES, "pieces", "bench", "bin")
 SUFFIXES = {".py", ".js", ".mjs", ".css", ".html", ".sh", ""}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
 
 # Who may open a connection to another host, or knows how to.
 REACHES_OUT = {
-    "oven_site/egress",  # the one place that decides
-    "oven_site/supervisor",  # looks whether a port of this machine is free
-    "oven_site/chaos",  # asks scratch instances of its own, on this machine
-    "oven_site/embedded.py",  # the queue's own socket file
-    "oven_site/jobs/worker.py",  # the name of this machine
+    "oven/egress",  # the one place that decides
+    "supervisor",  # looks whether a port of this machine is free
+    "chaos",  # asks scratch instances of its own, on this machine
+    "supervisor/valkey.py",  # the queue's own socket file
+    "oven/jobs/worker.py",  # the name of this machine
 }
 # Who may start a process.
 STARTS_PROCESSES = {
     "captures/engine",  # Chromium and ffmpeg
     "bundles/engine",  # Node and git
-    "oven_site/supervisor",
-    "oven_site/chaos",  # scratch instances, by the supervisor
-    "oven_site/embedded.py",  # the queue
-    "oven_site/backup/databases.py",  # PostgreSQL's own programs
+    "supervisor",
+    "chaos",  # scratch instances, by the supervisor
+    "supervisor/valkey.py",  # the queue
+    "oven/ops/backup/databases.py",  # PostgreSQL's own programs
 }
 NETWORK = {
     "_socket",
@@ -196,13 +197,13 @@ def test_the_look_for_connections_sees_them(code: str, reaches: bool) -> None:
 
 
 def test_every_browser_of_the_service_gets_the_one_set_of_options() -> None:
-    """Those that send it through the proxy: `captures.running.browser_options`."""
+    """Those that send it through the proxy: `captures.runner.browser_options`."""
     found = set()
     for path in SERVICE:
         for node in nodes(parsed(path)):
             name = unparsed(node.func) if isinstance(node, ast.Call) else ""
             bare = name == "EngineHost" and not node.args and not node.keywords  # type: ignore[attr-defined]
-            if bare or (name == "BrowserOptions" and not allowed(path, {"captures/engine", "captures/running.py"})):
+            if bare or (name == "BrowserOptions" and not allowed(path, {"captures/engine", "captures/runner.py"})):
                 found.add(name_of(path))
     assert found == set()
 

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import migrations, models
 
-from oven_site.jobs.migration_operations import AddIndexes
+from oven.db import AddIndexes
 
 
 class Migration(migrations.Migration):

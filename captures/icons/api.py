@@ -9,19 +9,20 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from ninja import Router
 
-from captures import answers
+from captures import responses
 from captures.cached import CachedGrab, find
-from captures.flights import Flights
 from captures.frozen import Frozen
 from captures.frozen import answer as frozen_answer
-from captures.icons.wishes import ICONS, PREVIEWS, Family, split, wish_of
-from captures.jobs import Asked, ask
+from captures.icons.requests import ICONS, PREVIEWS, Family, split, wish_of
 from captures.models import Grab
 from captures.requests import GrabRequest
 from captures.schemas import ICON_PARAMETERS, PICTURE_RESPONSES
-from oven_site.access.throttles import payer
-from oven_site.contract import not_found, raw_segments
-from oven_site.jobs.waiters import waiting_for
+from captures.services import Asked, ask
+from captures.single_flight import Flights
+from oven.accounts.throttles import payer
+from oven.http.compat import raw_segments
+from oven.http.errors import not_found
+from oven.jobs.waiters import waiting_for
 
 router = Router(tags=["icons and previews"])
 _asking: Flights[Asked] = Flights()
@@ -65,10 +66,10 @@ async def _answer(request: HttpRequest, asked: Asked, family: Family) -> HttpRes
         return cached(request, asked.grab, family.hit_max_age)
     grab = await shared_wait(asked.grab)
     if isinstance(grab, JsonResponse):
-        return answers.copy(grab)
+        return responses.copy(grab)
     assert grab.artifact is not None
-    headers = answers.grab_headers(grab, "MISS")
-    return answers.body(
+    headers = responses.grab_headers(grab, "MISS")
+    return responses.body(
         request, grab.artifact, {**headers, "Cache-Control": f"public, max-age={family.miss_max_age}"}
     )
 
@@ -76,10 +77,10 @@ async def _answer(request: HttpRequest, asked: Asked, family: Family) -> HttpRes
 def cached(request: HttpRequest, grab: Grab | CachedGrab, max_age: int) -> HttpResponseBase:
     """To where it lies; the bytes themselves for scripts of other sites, which a redirect would cost their rights."""
     assert grab.artifact is not None
-    headers = {**answers.grab_headers(grab, "HIT"), "Cache-Control": f"public, max-age={max_age}"}
+    headers = {**responses.grab_headers(grab, "HIT"), "Cache-Control": f"public, max-age={max_age}"}
     if "Origin" in request.headers:
-        return answers.body(request, grab.artifact, {**headers, "X-Proxy": "CDN"})
-    return answers.elsewhere(request, grab.artifact, headers)
+        return responses.body(request, grab.artifact, {**headers, "X-Proxy": "CDN"})
+    return responses.elsewhere(request, grab.artifact, headers)
 
 
 async def shared_ask(wish: GrabRequest, **options: Any) -> Asked:
@@ -89,4 +90,4 @@ async def shared_ask(wish: GrabRequest, **options: Any) -> Asked:
 
 async def shared_wait(grab: Grab) -> Grab | JsonResponse:
     """The settled grab; a thousand requests wait as one."""
-    return await _waiting.share(grab.pk, lambda: answers.settled(grab))
+    return await _waiting.share(grab.pk, lambda: responses.settled(grab))

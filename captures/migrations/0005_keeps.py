@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import oven_site.jobs.models
+import oven.jobs.models
 from django.conf import settings
 from django.db import migrations, models
 
@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(default='manual', help_text='Who or what asked for it.', max_length=40)),
                 ('spec', models.JSONField(default=dict, help_text='What was asked for, validated.')),
                 ('attempt', models.PositiveSmallIntegerField(default=0)),
-                ('max_attempts', models.PositiveSmallIntegerField(default=oven_site.jobs.models.default_max_attempts)),
+                ('max_attempts', models.PositiveSmallIntegerField(default=oven.jobs.models.default_max_attempts)),
                 ('worker', models.CharField(blank=True, max_length=120)),
                 ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from bakes import jobs
+from bakes import services
 from bakes.models import Bake
 from bakes.requests import parse
-from oven_site.jobs import lifecycle
+from oven.jobs import lifecycle
 from tests.site_server import Site
 
 
@@ -25,7 +25,7 @@ def site(settings: Any) -> Iterator[Site]:
 @pytest.fixture
 def bake(db: None, valkey: Any, site: Site) -> Any:
     """Asks for bakes: `bake("code")` is a waiting row of its own."""
-    return lambda code="abc123", **fields: jobs.ask(parse(site.wish(code, **fields)))
+    return lambda code="abc123", **fields: services.ask(parse(site.wish(code, **fields)))
 
 
 @pytest.fixture

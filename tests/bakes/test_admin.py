@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from bakes.models import Bake, Delivery, Site
-from oven_site.artifacts import stores
-from oven_site.jobs import lifecycle
+from oven.jobs import lifecycle
+from oven.storage import stores
 from tests.support import picture
 
 admin.autodiscover()

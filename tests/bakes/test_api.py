@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from bakes import jobs, shapes
+from bakes import serializers, services
 from bakes.models import Bake, IncomingTape, Site
-from oven_site.access.models import ApiToken
-from oven_site.jobs import lifecycle
-from oven_site.live import progress, publisher
+from oven.accounts.models import ApiToken
+from oven.events import progress, publisher
+from oven.jobs import lifecycle
 from tests.support import request
 
 pytestmark = pytest.mark.django_db
@@ -144,7 +144,7 @@ def test_addresses_and_foreign_ids_are_for_those_who_may_see_them(
     bake: Any, token: dict[str, str], people: Any
 ) -> None:
     bake()
-    jobs.announce("next", "x", mongo_id="65a")
+    services.announce("next", "x", mongo_id="65a")
     hidden = request("GET", "/status").json
     assert [hidden["active"][0][key] for key in HIDDEN] == [None, None, None]
     assert hidden["incoming"][0]["mongoId"] is None
@@ -167,8 +167,8 @@ def test_a_message_to_the_site_has_no_public_view(ended: Any) -> None:
 
 def test_a_running_bake_shows_its_stage(bake: Any) -> None:
     row: Any = lifecycle.claim("bake", bake().pk, "test:1:1")
-    assert shapes.contract_status(row) == "downloading"
-    assert shapes.contract_status(row, "processing") == "processing"
+    assert serializers.contract_status(row) == "downloading"
+    assert serializers.contract_status(row, "processing") == "processing"
 
 
 def test_an_undelivered_bake_is_recent_and_says_so(ended: Any) -> None:

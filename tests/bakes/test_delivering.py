@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from bakes import delivering
+from bakes import webhook
 from bakes.models import Bake, Delivery, Site
-from oven_site.jobs import worker
-from oven_site.jobs.models import Attempt
-from oven_site.jobs.states import State
-from oven_site.jobs.sweep import sweep
+from oven.jobs import worker
+from oven.jobs.models import Attempt
+from oven.jobs.reconcile import sweep
+from oven.jobs.states import State
 from tests.site_server import Handler, hang
 from tests.support import rested, until
 
@@ -106,9 +106,9 @@ def test_a_site_that_says_when_is_asked_no_sooner(ended: Any, site: Any) -> None
 @pytest.mark.django_db
 def test_delays_grow_and_differ(settings: Any) -> None:
     settings.OVEN_CALLBACK_DELAYS_S = [5.0, 30.0]
-    seconds = [delivering.retry_delay(attempt).total_seconds() for attempt in (1, 2, 3)]
+    seconds = [webhook.retry_delay(attempt).total_seconds() for attempt in (1, 2, 3)]
     assert all(low <= found <= low * 1.2 for low, found in zip((5, 30, 30), seconds, strict=True))
-    assert len({delivering.retry_delay(1) for _ in range(5)}) > 1
+    assert len({webhook.retry_delay(1) for _ in range(5)}) > 1
 
 
 def test_many_are_under_way_at_once(ended: Any, site: Any) -> None:

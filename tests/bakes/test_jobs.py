@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from bakes import jobs
+from bakes import services
 from bakes.models import Bake, Delivery, IncomingTape, Site
-from oven_site.jobs import housekeeping, lifecycle
-from oven_site.jobs.states import State
+from oven.jobs import cleanup, lifecycle
+from oven.jobs.states import State
 
 
 def fresh(row: Any) -> Any:
@@ -63,7 +63,7 @@ def test_other_tapes_are_left_alone(bake: Any) -> None:
 
 def test_again_is_a_new_row_of_the_same_tape(ended: Any) -> None:
     old = ended()
-    new = jobs.ask_again(old)
+    new = services.ask_again(old)
     assert (new.again_of, new.zip_url, new.source) == (old, old.zip_url, "again")
 
 
@@ -119,7 +119,7 @@ def test_a_replay_is_the_same_message_again(ended: Any) -> None:
     row = ended()
     first = row.deliveries.get()
     lifecycle.fail(claimed(first), "gone", "It wants no more.", retry=False)
-    second = jobs.replay(row)
+    second = services.replay(row)
     assert (second.message_id, second.payload, second.replay_of) == (first.message_id, first.payload, first)
     assert fresh(row).site == Site.TOLD
     lifecycle.finish(claimed(second), {})
@@ -127,10 +127,10 @@ def test_a_replay_is_the_same_message_again(ended: Any) -> None:
 
 
 def test_nothing_is_replayed_while_a_message_is_under_way(ended: Any, bake: Any) -> None:
-    with pytest.raises(jobs.NothingToReplay):
-        jobs.replay(ended())
-    with pytest.raises(jobs.NothingToReplay):
-        jobs.replay(bake("other"))
+    with pytest.raises(services.NothingToReplay):
+        services.replay(ended())
+    with pytest.raises(services.NothingToReplay):
+        services.replay(bake("other"))
 
 
 # --- what the site reports ------------------------------------------------------------------------------------------
@@ -138,33 +138,33 @@ def test_nothing_is_replayed_while_a_message_is_under_way(ended: Any, bake: Any)
 
 def test_reports_count_while_the_site_is_being_told(ended: Any) -> None:
     row = ended()
-    assert jobs.site_reports(row.code, "syncing", "Saving", trusted=False)
+    assert services.site_reports(row.code, "syncing", "Saving", trusted=False)
     assert (fresh(row).site_status, fresh(row).site_details) == ("syncing", "Saving")
-    assert jobs.site_completes(row.code, True, "", trusted=False)
+    assert services.site_completes(row.code, True, "", trusted=False)
     assert (fresh(row).site, fresh(row).site_success) == (Site.DONE, True)
 
 
 def test_an_answer_that_is_lost_after_the_site_is_done_is_no_alert(ended: Any) -> None:
     row = ended()
-    jobs.site_completes(row.code, True, "", trusted=False)
+    services.site_completes(row.code, True, "", trusted=False)
     lifecycle.fail(claimed(row.deliveries.get()), "unreachable", "The connection failed.", retry=False)
     assert fresh(row).site == Site.DONE
 
 
 def test_strangers_cannot_report_on_what_waits_for_no_site(ended: Any, bake: Any) -> None:
     waiting, done = bake("waiting"), ended("done")
-    jobs.site_completes("done", True, "", trusted=False)
+    services.site_completes("done", True, "", trusted=False)
     for code in ("waiting", "done", "unknown"):
-        assert not jobs.site_reports(code, "owned", "", trusted=False)
-        assert not jobs.site_completes(code, False, "faked", trusted=False)
+        assert not services.site_reports(code, "owned", "", trusted=False)
+        assert not services.site_completes(code, False, "faked", trusted=False)
     assert fresh(waiting).state == State.QUEUED
     assert fresh(done).site_success is True
 
 
 def test_a_token_may_report_on_any_ended_one(ended: Any) -> None:
     row = ended()
-    jobs.site_completes(row.code, True, "", trusted=False)
-    assert jobs.site_completes(row.code, False, "Taken down", trusted=True)
+    services.site_completes(row.code, True, "", trusted=False)
+    assert services.site_completes(row.code, False, "Taken down", trusted=True)
     assert fresh(row).site_success is False
 
 
@@ -172,16 +172,16 @@ def test_a_token_may_report_on_any_ended_one(ended: Any) -> None:
 
 
 def test_an_announced_tape_is_shown_for_a_minute(bake: Any) -> None:
-    jobs.announce("next", "2026.11.24")
-    assert [tape.code for tape in jobs.incoming()] == ["next"]
+    services.announce("next", "2026.11.24")
+    assert [tape.code for tape in services.incoming()] == ["next"]
     IncomingTape.objects.update(detected_at=timezone.now() - timedelta(seconds=61))
-    assert jobs.incoming() == []
-    assert housekeeping.run()["incoming"] == 1
+    assert services.incoming() == []
+    assert cleanup.run()["incoming"] == 1
 
 
 def test_a_tape_that_is_baked_is_not_incoming_any_more(bake: Any) -> None:
-    jobs.announce("abc123", "2026.11.24")
-    jobs.announce("abc123", "2026.11.24")
+    services.announce("abc123", "2026.11.24")
+    services.announce("abc123", "2026.11.24")
     bake("abc123")
     assert not IncomingTape.objects.exists()
 
@@ -192,11 +192,11 @@ def test_a_tape_that_is_baked_is_not_incoming_any_more(bake: Any) -> None:
 @pytest.mark.parametrize("given", [None, "", "wrong", 7, ["shared"]])
 def test_a_wrong_secret_does_not_match(settings: Any, given: Any) -> None:
     settings.OVEN_CALLBACK_SECRET = "shared"
-    assert not jobs.secret_matches(given)
-    assert jobs.secret_matches("shared")
+    assert not services.secret_matches(given)
+    assert services.secret_matches("shared")
 
 
 @pytest.mark.parametrize("given", [None, "", "shared"])
 def test_without_a_secret_nobody_matches(settings: Any, given: Any) -> None:
     settings.OVEN_CALLBACK_SECRET = ""
-    assert not jobs.secret_matches(given)
+    assert not services.secret_matches(given)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bakes.requests import REQUIRED, parse
-from oven_site.contract import BadRequest
+from oven.errors import BadRequest
 from tests.site_server import Site
 
 

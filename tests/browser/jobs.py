@@ -10,13 +10,13 @@ from typing import Any
 from django.utils import timezone
 from PIL import Image
 
-from captures import jobs
+from captures import services
 from captures.engine.spec import Format
 from captures.models import Grab
 from captures.requests import parse
-from oven_site.artifacts import stores
-from oven_site.jobs import lifecycle
-from oven_site.live import events, publisher
+from oven.events import publisher, stream
+from oven.jobs import lifecycle
+from oven.storage import stores
 
 GONE = ("http_status", "The page answered HTTP 404.")
 _colours = itertools.cycle(["#d33", "#3a3", "#36c", "#c80"])
@@ -26,7 +26,7 @@ def queued(piece: str, **fields: Any) -> Grab:
     """Ask for a grab; without further fields for a small still."""
     lane = fields.pop("lane", None)
     wish = parse({"format": "png", "width": 64, "height": 64, **fields, "piece": piece}, any_page=True)
-    return jobs.ask(wish, skip_cache=True, lane=lane).grab
+    return services.ask(wish, skip_cache=True, lane=lane).grab
 
 
 def running(piece: str, **fields: Any) -> Grab:
@@ -37,7 +37,7 @@ def start(grab: Grab) -> Grab:
     """Claim a waiting grab."""
     claimed: Any = lifecycle.claim(grab.kind, grab.pk, "test:1:1")
     assert claimed is not None, f"{grab} does not wait"
-    events.log("capture", f"{grab}: capturing {grab.title}", grab.public_id)
+    stream.log("capture", f"{grab}: capturing {grab.title}", grab.public_id)
     return claimed
 
 
@@ -86,7 +86,7 @@ def picture(grab: Grab, format: str = "") -> bytes:
 def _kept(grab: Grab, data: bytes, key: str, mime: str, expires: Any) -> Any:
     stores.keep_bytes(data, key, mime)
     size = {"width": grab.out_width, "height": grab.out_height}
-    from oven_site.artifacts.models import Artifact
+    from oven.storage.models import Artifact
 
     facts = {"mime": mime, "bytes": len(data), "sha256": f"{grab.pk:064}", "expires_at": expires, **size}
     return Artifact.objects.create(store="art", key=key, **facts)
@@ -94,6 +94,6 @@ def _kept(grab: Grab, data: bytes, key: str, mime: str, expires: Any) -> Any:
 
 def _told(grab: Grab) -> Grab:
     level = "success" if grab.state == "complete" else "error"
-    events.log(level, f"{grab}: {grab.state}", grab.public_id)
+    stream.log(level, f"{grab}: {grab.state}", grab.public_id)
     publisher.flush()
     return grab

@@ -39,9 +39,9 @@ def plant() -> dict[str, int]:
     from bakes.models import Bake, Delivery, IncomingTape
     from bundles.models import Bundle, CoreBuild
     from captures.models import FrozenPiece, Grab
-    from oven_site.access.models import ApiToken
-    from oven_site.artifacts.models import Artifact
-    from oven_site.live import events, publisher
+    from oven.accounts.models import ApiToken
+    from oven.events import publisher, stream
+    from oven.storage.models import Artifact
 
     now = timezone.now()
     user, _ = get_user_model().objects.get_or_create(username="staff", is_staff=True, is_superuser=True)
@@ -66,7 +66,7 @@ def plant() -> dict[str, int]:
     rows.append(hostile(SocialAccount, user=user, extra_data={"name": HOSTILE}))
     for number, state in enumerate(STATES):
         _grab(Grab, state, f"orbit~{number}", artifact if state == "complete" else None, now)
-    events.log("error", f"{HOSTILE} failed")
+    stream.log("error", f"{HOSTILE} failed")
     publisher.flush()
     return {row._meta.label_lower: row.pk for row in reversed(rows)}  # the first of each
 
@@ -75,7 +75,7 @@ SPANS = {"queue": 120, "open": 300, "ready": 500, "capture": 1500, "encode": 200
 
 
 def _attempt(job: Any) -> Any:
-    from oven_site.jobs.models import Attempt
+    from oven.jobs.models import Attempt
 
     return hostile(
         Attempt,

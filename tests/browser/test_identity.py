@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from oven_site.egress.models import EgressException
+from oven.egress.models import EgressException
 from tests.browser.accessible import violations
 from tests.browser.web import Web
 from tests.e2e.live_pages import WATCH

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from oven_site.health import alerts
-from oven_site.health.samples import Sampler
+from oven.ops.health import alerts
+from oven.ops.health.samples import Sampler
 from tests.browser.jobs import failed
 from tests.browser.web import Web
 from tests.e2e.live_pages import Screens, card

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from captures.models import Grab
-from oven_site.jobs import lifecycle
+from oven.jobs import lifecycle
 from tests.browser.jobs import done, fail, failed, queued, running, waiting
 from tests.browser.web import Web
 from tests.e2e.live_pages import SOON_MS, Screens, card, names

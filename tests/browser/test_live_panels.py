@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from oven_site.health.samples import Sampler
+from oven.ops.health.samples import Sampler
 from tests.browser.jobs import done, failed, finish, waiting
 from tests.browser.web import Web
 from tests.e2e.live_pages import Screens, card

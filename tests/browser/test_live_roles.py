@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
 from captures.models import FrozenPiece, Grab
-from oven_site.live import events, publisher
+from oven.events import publisher, stream
 from tests.browser.jobs import done, fail, failed, waiting
 from tests.browser.planted import HOSTILE
 from tests.browser.web import Web
@@ -72,7 +72,7 @@ def hostile(oven: Web) -> None:
         ended_at=now,
     )
     FrozenPiece.objects.create(piece=HOSTILE, reason="staff", error=HOSTILE)
-    events.log("error", HOSTILE, HOSTILE)
+    stream.log("error", HOSTILE, HOSTILE)
     publisher.flush()
 
 

@@ -3,7 +3,7 @@ nothing, and no page breaks a serious accessibility rule or is wider than its wi
 
 The gate opens the pages that have a template, a script or a hostile text of their own, and runs axe on one page of each
 template, every second one light and wide, the others dark and narrow. `--all` does so on every page, and keeps screenshots of all four looks
-(see `shots`). The tests of `tests/oven_site/dashboard` ask for every page without a browser.
+(see `shots`). The tests of `tests/dashboard` ask for every page without a browser.
 """
 
 from __future__ import annotations

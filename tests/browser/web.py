@@ -72,8 +72,8 @@ class Web:
         return self
 
     def __exit__(self, *_: object) -> None:
-        from oven_site.health import counters
-        from oven_site.live import publisher
+        from oven.events import publisher
+        from oven.ops.metrics import counters
 
         self._server.should_exit = True
         self._thread.join(20)
@@ -140,7 +140,7 @@ def orm_in_browser_tests(blocker: Any) -> Iterator[None]:
 
 
 def _options(port: int) -> uvicorn.Config:
-    """Return what `oven_site.supervisor.plan` starts the web process with."""
+    """Return what `supervisor.services` starts the web process with."""
     return uvicorn.Config(
         "oven_site.asgi:application",
         port=port,
@@ -149,7 +149,7 @@ def _options(port: int) -> uvicorn.Config:
         log_config=None,
         timeout_graceful_shutdown=5,
         proxy_headers=False,
-        http="oven_site.access.transport:BoundedProtocol",
+        http="oven.http.limits:BoundedProtocol",
         ws_per_message_deflate=False,
         ws_max_size=64 * 1024,
     )
@@ -177,12 +177,13 @@ def _keep_log(output: io.StringIO) -> logging.Handler:
 
 def _forget() -> None:
     """Clear what Valkey and this process remember of the previous database."""
-    from oven_site.health import counters, vitals
-    from oven_site.live import publisher, rights
+    from oven.events import permissions, publisher
+    from oven.ops.health import system_status
+    from oven.ops.metrics import counters
 
     publisher.flush()
     counters.flush()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.flushall()
-    rights.forget()
-    vitals.stored_bytes.forget()
+    permissions.forget()
+    system_status.stored_bytes.forget()

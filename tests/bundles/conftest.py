@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from bundles import jobs
+from bundles import services
 from bundles.models import Bundle, CoreBuild
 from bundles.requests import parse
-from oven_site.artifacts import stores
-from oven_site.jobs import lifecycle
+from oven.jobs import lifecycle
+from oven.storage import stores
 from tests.support import picture
 
 PAGE = b"<!doctype html><title>orbit</title>" + b"x" * 200_000
@@ -18,7 +18,7 @@ PAGE = b"<!doctype html><title>orbit</title>" + b"x" * 200_000
 @pytest.fixture
 def asked(db: None, valkey: Any) -> Any:
     """Asks for bundles: `asked(piece="orbit")`."""
-    return lambda **fields: jobs.ask(parse({"piece": "orbit", **fields}))
+    return lambda **fields: services.ask(parse({"piece": "orbit", **fields}))
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def core(db: None, valkey: Any) -> Any:
     """A core that was built: `core()` is in service, `core(error="...")` failed."""
 
     def build(error: str = "", tree: str = "") -> CoreBuild:
-        row = jobs.build_core(source="test")
+        row = services.build_core(source="test")
         if tree:
             CoreBuild.objects.filter(pk=row.pk).update(tree=tree)
         claimed: Any = lifecycle.claim("core", row.pk, "test:1:1")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bundles.models import Bundle, CoreBuild
-from oven_site.access.models import ApiToken
-from oven_site.jobs import lifecycle
+from oven.accounts.models import ApiToken
+from oven.jobs import lifecycle
 from tests.bundles.conftest import PAGE
 from tests.bundles.sse_parser import parse_stream
 from tests.support import request, until

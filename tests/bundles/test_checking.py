@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bundles import checking
+from bundles import smoke_test
 from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode
 
@@ -26,13 +26,13 @@ def page_that_ends_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         def capture(self, *_: object) -> Future[Any]:
             return Future()
 
-    def check(code: ErrorCode) -> checking.Checked:
+    def check(code: ErrorCode) -> smoke_test.Checked:
         def wait(future: Future[Any]) -> Any:
             raise CaptureError(code, "Gone.")
 
-        return checking.check_page(tmp_path / "page.html", BrowserOptions(), "true", wait)
+        return smoke_test.check_page(tmp_path / "page.html", BrowserOptions(), "true", wait)
 
-    monkeypatch.setattr(checking, "EngineHost", Host)
+    monkeypatch.setattr(smoke_test, "EngineHost", Host)
     return check
 
 

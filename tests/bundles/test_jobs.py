@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from bundles import jobs, running, trees
-from bundles.idle import IdleClose
+from bundles import runner, services, source_tree
+from bundles.idle_timeout import IdleClose
 from bundles.models import Bundle, CoreBuild
-from oven_site.artifacts import stores
-from oven_site.jobs import lifecycle
-from oven_site.jobs.states import State
+from oven.jobs import lifecycle
+from oven.jobs.states import State
+from oven.storage import stores
 from tests.support import until
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ def test_one_that_ends_between_two_looks_is_not_made_twice(
 
 def test_again_skips_the_cache(bundled: Any) -> None:
     row = bundled()
-    asked = jobs.ask_again(row)
+    asked = services.ask_again(row)
     assert not asked.cached
     assert asked.bundle.spec == row.spec
 
@@ -59,9 +59,9 @@ def test_again_skips_the_cache(bundled: Any) -> None:
 def test_expired_files_go_and_their_rows_stay(bundled: Any) -> None:
     row = bundled()
     key = row.artifact.key
-    assert jobs.housekeep()["bundles"] == 0
+    assert services.housekeep()["bundles"] == 0
     Bundle.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert jobs.housekeep()["bundles"] == 1
+    assert services.housekeep()["bundles"] == 1
     assert stores.local_path("blobs", key) is None
     assert Bundle.objects.get().artifact is None
 
@@ -70,46 +70,46 @@ def test_expired_files_go_and_their_rows_stay(bundled: Any) -> None:
 
 
 def test_one_build_for_all_who_ask(valkey: Any) -> None:
-    assert jobs.build_core() == jobs.build_core()
+    assert services.build_core() == services.build_core()
     assert CoreBuild.objects.count() == 1
 
 
 def test_the_tree_is_packed_at_start_and_when_it_changes(valkey: Any, settings: Any, tmp_path: Path) -> None:
     settings.OVEN_BUNDLE_SOURCE = str(tmp_path)
-    jobs.watch_tree()
+    services.watch_tree()
     assert not CoreBuild.objects.exists()  # there are no files
     (tmp_path / "main.mjs").write_text("one")
-    jobs.watch_tree()
-    jobs.watch_tree()
+    services.watch_tree()
+    services.watch_tree()
     first = CoreBuild.objects.get()
     lifecycle.finish(lifecycle.claim("core", first.pk, "test:1:1"), {})  # type: ignore[type-var]
-    jobs.watch_tree()
+    services.watch_tree()
     assert CoreBuild.objects.count() == 1
     (tmp_path / "main.mjs").write_text("two!")
-    jobs.watch_tree()
+    services.watch_tree()
     assert CoreBuild.objects.count() == 2
 
 
 def test_a_tree_that_fails_is_not_tried_again_until_it_changes(core: Any, valkey: Any) -> None:
     core(error="It does not run.")
-    jobs.watch_tree()
+    services.watch_tree()
     assert CoreBuild.objects.count() == 1
 
 
 def test_a_tree_is_known_by_names_sizes_and_times(tmp_path: Path) -> None:
-    assert trees.fingerprint(tmp_path) == ""
+    assert source_tree.fingerprint(tmp_path) == ""
     (tmp_path / "a.mjs").write_text("one")
-    first = trees.fingerprint(tmp_path)
-    assert trees.fingerprint(tmp_path) == first
+    first = source_tree.fingerprint(tmp_path)
+    assert source_tree.fingerprint(tmp_path) == first
     (tmp_path / "a.mjs").rename(tmp_path / "b.mjs")
-    assert trees.fingerprint(tmp_path) != first
+    assert source_tree.fingerprint(tmp_path) != first
 
 
 def test_the_version_is_the_configured_one_or_that_of_the_repository(settings: Any, tmp_path: Path) -> None:
     settings.OVEN_VERSION = "2026.11"
-    assert trees.version(tmp_path) == "2026.11"
+    assert source_tree.version(tmp_path) == "2026.11"
     settings.OVEN_VERSION = "unknown"
-    assert trees.version(tmp_path) == "unknown"
+    assert source_tree.version(tmp_path) == "unknown"
 
 
 # --- what is dear to keep -------------------------------------------------------------------------------------------
@@ -130,15 +130,15 @@ def test_a_picture_that_comes_later_is_taken_over(bundled: Any, grab: Any, tmp_p
     from tests.support import finished
 
     row = bundled()
-    jobs.fill_posters()
+    services.fill_posters()
     assert Bundle.objects.get(pk=row.pk).poster == ""
     finished(grab(piece="orbit"), tmp_path, poster="oven/posters/orbit.webp")
-    jobs.fill_posters()
+    services.fill_posters()
     assert Bundle.objects.get(pk=row.pk).poster == "oven/posters/orbit.webp"
 
 
 def test_a_bundle_takes_up_the_core_that_another_has_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    build = jobs.build_core()
+    build = services.build_core()
     rows = CoreBuild.objects.filter(pk=build.pk)
     rows.update(state=State.RUNNING, attempt=1)
     asked: list[str] = []
@@ -151,7 +151,7 @@ def test_a_bundle_takes_up_the_core_that_another_has_lost(monkeypatch: pytest.Mo
         elif len(asked) == 2:
             rows.update(state=State.QUEUED)
 
-    monkeypatch.setattr("oven_site.jobs.worker.perform", perform)
+    monkeypatch.setattr("oven.jobs.worker.perform", perform)
     execution: Any = SimpleNamespace(report=lambda *_: None, look=lambda: None)
-    assert running._first_core(execution).pk == build.pk
+    assert runner._first_core(execution).pk == build.pk
     assert asked == [State.RUNNING, State.RUNNING, State.QUEUED]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bundles.site import Site as ProgramSite
-from oven_site.egress.client import FetchError
+from bundles.program_client import Site as ProgramSite
+from oven.egress.client import FetchError
 from tests.site_server import Site
 
 SOURCE = "/api/store-kidlisp?code=roz"

@@ -9,10 +9,10 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from captures.jobs import ask
 from captures.models import FrozenPiece, Grab
 from captures.requests import GrabRequest, parse
-from oven_site.jobs import lifecycle
+from captures.services import ask
+from oven.jobs import lifecycle
 
 admin.autodiscover()
 OURS = [

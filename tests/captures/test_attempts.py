@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from captures import running
+from captures import runner
 from captures.engine.spec import CaptureResult, File, Format, Mode, Ready
 from captures.models import Grab
 from captures.requests import GrabRequest
-from oven_site.artifacts import stores
-from oven_site.artifacts.models import Artifact
-from oven_site.jobs import lifecycle
-from oven_site.jobs.execution import Execution
+from oven.jobs import lifecycle
+from oven.jobs.context import Execution
+from oven.storage import stores
+from oven.storage.models import Artifact
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +38,7 @@ def end(tmp_path: Path) -> Any:
             path, Format.PNG, 64, 64, 1, 12, Mode.PLAIN, Ready.SIGNAL, 1, b"poster",
             files=[File(path, Format.PNG, 64, 64, 1)],
         )  # fmt: skip
-        running._conclude(Execution(job), job, GrabRequest.from_json(job.spec), result)
+        runner._conclude(Execution(job), job, GrabRequest.from_json(job.spec), result)
 
     return conclude
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from captures import control
 from captures.models import Grab
-from oven_site.jobs import lifecycle
-from oven_site.jobs.states import State
+from oven.jobs import lifecycle
+from oven.jobs.states import State
 from tests.support import request
 
 

@@ -9,10 +9,10 @@ import pytest
 from django.utils import timezone
 
 from captures.failures import JustFailed
-from captures.jobs import ask
 from captures.models import Grab
-from oven_site.access import throttles
-from oven_site.jobs import lifecycle
+from captures.services import ask
+from oven.accounts import throttles
+from oven.jobs import lifecycle
 from tests.support import request
 
 pytestmark = pytest.mark.django_db

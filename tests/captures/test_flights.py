@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from captures.flights import Flights
+from captures.single_flight import Flights
 
 
 class Maker:

@@ -18,9 +18,9 @@ from PIL import Image
 from captures import frozen
 from captures.engine.spec import CaptureResult, Format, Mode, Ready
 from captures.frozen import Frozen, freeze, note_result, unfreeze
-from captures.jobs import ask, ask_again
 from captures.models import FrozenPiece, Grab
-from oven_site.artifacts import stores
+from captures.services import ask, ask_again
+from oven.storage import stores
 from tests.support import finished, request
 
 pytestmark = pytest.mark.django_db

@@ -13,12 +13,12 @@ from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
-from captures import gallery
-from captures.gallery import Entry, provide
-from captures.icons.wishes import ANIMATED_ICON, ICON, PREVIEW, wish_of
-from captures.jobs import QueueFull, ask
+from captures.icons.requests import ANIMATED_ICON, ICON, PREVIEW, wish_of
 from captures.models import Grab
-from oven_site.jobs.models import Attempt
+from captures.services import QueueFull, ask
+from dashboard import gallery
+from dashboard.gallery import Entry, provide
+from oven.jobs.models import Attempt
 from tests.support import finished
 
 pytestmark = pytest.mark.django_db
@@ -93,7 +93,7 @@ def test_every_picture_is_there_once_with_its_age(staff: Any, icon: Any) -> None
 
 
 def test_long_lists_have_pages(staff: Any, icon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("captures.gallery.views.PER_PAGE", 2)
+    monkeypatch.setattr("dashboard.gallery.views.PER_PAGE", 2)
     for number in range(3):
         icon(f"piece{number}")
     first, second = (staff.get(f"/gallery?q=piece&page={n}").content.decode() for n in (1, 2))
@@ -142,7 +142,7 @@ def test_a_refresh_needs_a_post(staff: Any) -> None:
 
 def test_others_provide_sections_of_their_own(staff: Any, icon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery, "sections", dict(gallery.sections))
-    monkeypatch.setattr("captures.gallery.views.sections", gallery.sections)
+    monkeypatch.setattr("dashboard.gallery.views.sections", gallery.sections)
     job = icon()
 
     def again(key: str, user: Any) -> Any:

@@ -12,8 +12,8 @@ import pytest
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureSpec
-from oven_site.jobs import lifecycle
-from oven_site.jobs.execution import Cancelled, Execution
+from oven.jobs import lifecycle
+from oven.jobs.context import Cancelled, Execution
 
 SPEC = CaptureSpec(url="http://piece.test/")
 

@@ -13,14 +13,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from captures import naming
+from captures import storage_keys
 from captures.engine.spec import File, Format
-from captures.icons.wishes import ANIMATED_ICON, ICON, ICONS, PREVIEW, motion, sides, split, wish_of
-from captures.jobs import ask
+from captures.icons.requests import ANIMATED_ICON, ICON, ICONS, PREVIEW, motion, sides, split, wish_of
 from captures.models import Grab
 from captures.purpose import Purpose
-from oven_site.contract import BadRequest
-from oven_site.jobs import lifecycle
+from captures.services import ask
+from oven.errors import BadRequest
+from oven.jobs import lifecycle
 from tests.support import finished, request
 
 
@@ -180,12 +180,12 @@ def test_files_lie_where_the_contract_says(kept: Any) -> None:
     wish = wish_of(ICON, "128x64", "$roz", {})
     tail = grab.public_id.removeprefix("roz-")
     file = File(Path("x"), Format.PNG, 128, 64, 1)
-    assert naming.file_key(grab, wish, file) == f"oven/icons/roz-128x64-v1-{tail}.png"
+    assert storage_keys.file_key(grab, wish, file) == f"oven/icons/roz-128x64-v1-{tail}.png"
     moving = wish_of(ANIMATED_ICON, "64x64", "$roz", {"frames": "6", "fps": "10"})
     file = File(Path("x"), Format.WEBP, 64, 64, 6)
-    assert naming.file_key(grab, moving, file) == f"oven/animated-icons/roz-64x64-f6-fps10-v1-{tail}.webp"
+    assert storage_keys.file_key(grab, moving, file) == f"oven/animated-icons/roz-64x64-f6-fps10-v1-{tail}.webp"
     grab.attempt = 2
-    assert naming.file_key(grab, wish, file).endswith(f"{tail}-2.webp")
+    assert storage_keys.file_key(grab, wish, file).endswith(f"{tail}-2.webp")
 
 
 def test_an_icon_lives_for_seven_days_and_a_grab_for_thirty(settings: Any) -> None:
@@ -265,7 +265,7 @@ def test_a_failed_capture_is_500(valkey: Any, monkeypatch: pytest.MonkeyPatch) -
         assert running is not None
         return lifecycle.fail(running, "http_status", "The page answered HTTP 404.", retry=False)
 
-    monkeypatch.setattr("captures.jobs.lifecycle.submit", fail)
+    monkeypatch.setattr("captures.services.lifecycle.submit", fail)
     answer = request("GET", "/icon/64x64/nope.png")
     assert (answer.status, answer.json["code"]) == (500, "http_status")
     assert answer.json["error"] and answer.json["grabId"].startswith("nope-")

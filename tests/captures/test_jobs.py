@@ -11,16 +11,16 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from captures import jobs
+from captures import services
 from captures.engine.spec import CaptureResult, Format, Mode, Ready
 from captures.frozen import freeze, note_result, unfreeze
-from captures.jobs import QueueFull, ask, ask_again, housekeep
 from captures.models import FrozenPiece, Grab, PieceName
-from captures.shapes import frozen_list
-from oven_site.artifacts import stores
-from oven_site.artifacts.models import Artifact
-from oven_site.jobs import lifecycle
-from oven_site.jobs.states import Lane, State
+from captures.serializers import frozen_list
+from captures.services import QueueFull, ask, ask_again, housekeep
+from oven.jobs import lifecycle
+from oven.jobs.states import Lane, State
+from oven.storage import stores
+from oven.storage.models import Artifact
 from tests.support import finished
 
 pytestmark = pytest.mark.django_db
@@ -124,7 +124,7 @@ def test_the_queue_has_a_ceiling(wish: Any, settings: Any, scratch: Path) -> Non
 @pytest.mark.django_db(transaction=True)
 def test_who_asks_in_the_same_moment_shares_one_row(wish: Any) -> None:
     together = threading.Barrier(4)
-    found: list[jobs.Asked] = []
+    found: list[services.Asked] = []
 
     def asking() -> None:
         together.wait()
@@ -251,10 +251,10 @@ def test_every_name_that_was_asked_for_is_known_once(grab: Any) -> None:
     for piece in ("orbit", "roz", "orbit", "Orbital"):
         grab(piece=piece, skip_cache=True)
     assert sorted(PieceName.objects.values_list("name", flat=True)) == ["Orbital", "orbit", "roz"]
-    assert jobs.known_pieces("OR") == ["Orbital", "orbit"]
-    assert jobs.known_pieces("", limit=1) == ["Orbital"]
-    assert jobs.known_pieces("rb") == []
-    assert sorted(jobs.pieces_with("RB", 5)) == ["Orbital", "orbit"]
+    assert services.known_pieces("OR") == ["Orbital", "orbit"]
+    assert services.known_pieces("", limit=1) == ["Orbital"]
+    assert services.known_pieces("rb") == []
+    assert sorted(services.pieces_with("RB", 5)) == ["Orbital", "orbit"]
 
 
 def test_the_migration_learns_the_names_of_earlier_grabs(grab: Any) -> None:

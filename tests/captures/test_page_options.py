@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from captures.engine.page import NO_OPTIONS, PageOptions
 from captures.requests import GrabRequest, parse
-from oven_site.contract import BadRequest
+from oven.errors import BadRequest
 
 ASKED: dict[str, Any] = {
     "selector": "#hero",

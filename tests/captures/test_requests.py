@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from captures.engine.spec import Format
-from captures.jobs import new_id
 from captures.requests import GrabRequest, check_piece, clean_cache_key, flag, parse, slug
-from oven_site.contract import BadRequest
+from captures.services import new_id
+from oven.errors import BadRequest
 
 PIECE = {"piece": "orbit"}
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from captures import jobs, running
+from captures import runner, services
 from captures.engine.spec import CaptureResult, File, Format, Mode, Ready
-from captures.jobs import ask
 from captures.models import Grab, GrabOutput
 from captures.requests import GrabRequest, parse
-from oven_site.artifacts.models import Artifact
-from oven_site.contract import BadRequest
-from oven_site.jobs import lifecycle
-from oven_site.jobs.execution import Execution
+from captures.services import ask
+from oven.errors import BadRequest
+from oven.jobs import lifecycle
+from oven.jobs.context import Execution
+from oven.storage.models import Artifact
 from tests.support import picture, request
 
 FOUR = ["png", "webp", "gif", "mp4"]
@@ -48,7 +48,7 @@ def conclude(wish: GrabRequest, scratch: Path) -> Grab:
     result = CaptureResult(
         first.path, first.format, first.width, first.height, 1, 1, Mode.VIRTUAL, Ready.SIGNAL, 1, b"x", files=files
     )
-    running._conclude(Execution(grab), grab, wish, result)
+    runner._conclude(Execution(grab), grab, wish, result)
     grab.refresh_from_db()
     return grab
 
@@ -204,6 +204,6 @@ def test_a_wrong_format_is_400_over_http(valkey: Any, people: Any) -> None:
 @pytest.mark.django_db
 def test_asking_again_makes_all_of_them_again(valkey: Any, scratch: Path) -> None:
     grab = conclude(several(formats=FOUR), scratch)
-    again = jobs.ask_again(grab, skip_cache=True).grab
+    again = services.ask_again(grab, skip_cache=True).grab
     assert (again.capture_key, again.formats) == (grab.capture_key, FOUR)
     assert again.title == "orbit png+webp+gif+mp4 128×64"

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from captures import shapes
+from captures import serializers
 from captures.frozen import freeze
 from captures.models import Grab
-from oven_site.jobs import board, lifecycle, registry
-from oven_site.jobs.states import Lane, State
-from oven_site.live import progress
+from oven.events import progress
+from oven.jobs import lifecycle, queries, registry
+from oven.jobs.states import Lane, State
 from tests.support import finished
 
 RECORD = {
@@ -27,7 +27,7 @@ RECORD = {
     "keepId",
 }
 QUEUED = {"position", "piece", "format", "addedAt", "estimatedWait", "id", "lane"}
-PROGRESS = set(shapes.IDLE_PROGRESS)
+PROGRESS = set(serializers.IDLE_PROGRESS)
 
 
 def running(grab: Any) -> Any:
@@ -51,25 +51,25 @@ def running(grab: Any) -> Any:
     ],
 )
 def test_states_are_told_in_the_words_of_the_contract(state: State, stage: str, code: str, status: str) -> None:
-    assert shapes.contract_status(Grab(state=state, error_code=code), stage) == status
+    assert serializers.contract_status(Grab(state=state, error_code=code), stage) == status
 
 
 def test_a_waiting_record(grab: Any) -> None:
-    record = shapes.grab_record(grab())
+    record = serializers.grab_record(grab())
     assert set(record) == RECORD
     assert (record["status"], record["keepId"], record["dimensions"]) == ("queued", None, {"width": 64, "height": 64})
     json.dumps(record)
 
 
 def test_a_finished_record(grab: Any, tmp_path: Path) -> None:
-    record = shapes.grab_record(finished(grab(), tmp_path))
+    record = serializers.grab_record(finished(grab(), tmp_path))
     assert set(record) == RECORD | {"completedAt", "duration", "size", "cdnUrl"}
     assert record["duration"] == pytest.approx(record["completedAt"] - record["startTime"], abs=1)
     assert record["cdnUrl"].startswith("/files/art/oven/grabs/orbit-")
 
 
 def test_a_failed_record(grab: Any) -> None:
-    record = shapes.grab_record(lifecycle.fail(running(grab()), "crashed", "It crashed.", retry=False))
+    record = serializers.grab_record(lifecycle.fail(running(grab()), "crashed", "It crashed.", retry=False))
     assert set(record) == RECORD | {"completedAt", "duration", "error"}
     assert (record["status"], record["error"]) == ("failed", "It crashed.")
 
@@ -77,7 +77,7 @@ def test_a_failed_record(grab: Any) -> None:
 def test_the_queue_is_in_the_order_of_service(grab: Any) -> None:
     for lane, piece in ((Lane.BATCH, "one"), (Lane.NOW, "two"), (Lane.KEEP, "three"), (Lane.NOW, "four")):
         grab(piece=piece, lane=lane)
-    records = shapes.queue_records(board.waiting(registry.get("grab")), 1)
+    records = serializers.queue_records(queries.waiting(registry.get("grab")), 1)
     assert [(r["position"], r["piece"]) for r in records] == [(1, "three"), (2, "two"), (3, "four"), (4, "one")]
     assert all(set(record) == QUEUED for record in records)
     waits = [record["estimatedWait"] for record in records]
@@ -89,7 +89,7 @@ def test_grab_status_has_the_keys_of_the_contract(grab: Any, tmp_path: Path) -> 
     progress.send(active, "capturing", 40, "Frame 2 of 6", frames=(2, 6), preview=b"jpeg")
     grab(piece="waves")
     finished(grab(piece="prism"), tmp_path)
-    status = json.loads(json.dumps(shapes.grab_status()))
+    status = json.loads(json.dumps(serializers.grab_status()))
     assert set(status) == {"active", "recent", "queue", "progress", "grabProgress", "concurrency"}
     assert [record["piece"] for record in status["active"]] == ["orbit", "waves"]
     assert [record["piece"] for record in status["recent"]] == ["prism"]
@@ -99,26 +99,26 @@ def test_grab_status_has_the_keys_of_the_contract(grab: Any, tmp_path: Path) -> 
     assert status["progress"] == live
     assert set(live) == PROGRESS | {"grabId"}
     assert (live["stage"], live["percent"], live["framesCaptured"], live["framesTotal"]) == ("capturing", 40, 2, 6)
-    assert (live["previewFrame"], live["previewWidth"]) == ("anBlZw==", shapes.PREVIEW_SIDE)
+    assert (live["previewFrame"], live["previewWidth"]) == ("anBlZw==", serializers.PREVIEW_SIDE)
 
 
 def test_an_idle_service_shows_idle_progress(db: None, valkey: Any) -> None:
-    status = shapes.grab_status()
-    assert status["progress"] == shapes.IDLE_PROGRESS
+    status = serializers.grab_status()
+    assert status["progress"] == serializers.IDLE_PROGRESS
     assert status["grabProgress"] == {}
 
 
 def test_recent_grabs_have_an_end(grab: Any) -> None:
-    for number in range(shapes.RECENT + 2):
+    for number in range(serializers.RECENT + 2):
         lifecycle.cancel(grab(piece=f"p{number}"))
-    recent = shapes.grab_status()["recent"]
-    assert len(recent) == shapes.RECENT
-    assert recent[0]["piece"] == f"p{shapes.RECENT + 1}"
+    recent = serializers.grab_status()["recent"]
+    assert len(recent) == serializers.RECENT
+    assert recent[0]["piece"] == f"p{serializers.RECENT + 1}"
 
 
 def test_a_frozen_record(db: None, valkey: Any) -> None:
     entry = freeze("still", "stands still")
-    record = shapes.frozen_record(entry)
+    record = serializers.frozen_record(entry)
     assert set(record) == {"piece", "attempts", "firstDetected", "lastAttempt", "error"}
     assert (record["piece"], record["attempts"], record["error"]) == (
         "still",
@@ -126,4 +126,4 @@ def test_a_frozen_record(db: None, valkey: Any) -> None:
         "frozen by staff",
     )  # the reason is theirs
     entry.preview = "oven/grabs/still.webp"
-    assert shapes.frozen_record(entry)["previewUrl"] == "/files/art/oven/grabs/still.webp"
+    assert serializers.frozen_record(entry)["previewUrl"] == "/files/art/oven/grabs/still.webp"

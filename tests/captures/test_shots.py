@@ -20,13 +20,13 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
-from captures.jobs import ask
 from captures.models import Grab, ScreenshotPreset
-from captures.shots import archive, wishes
-from captures.shots.archive import Archive, Shot, ZipStream
-from oven_site.artifacts import stores
-from oven_site.jobs import lifecycle
-from oven_site.jobs.states import Lane
+from captures.screenshots import archive, requests
+from captures.screenshots.archive import Archive, Shot, ZipStream
+from captures.services import ask
+from oven.jobs import lifecycle
+from oven.jobs.states import Lane
+from oven.storage import stores
 from tests.support import awaited, finished, picture, request
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ SIX = {
 def presets(db: None, valkey: Any) -> list[ScreenshotPreset]:
     """The six, also after a test that has emptied every table."""
     importlib.import_module("captures.migrations.0007_screenshot_presets").add(apps, None)
-    return wishes.presets()
+    return requests.presets()
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def scratch(settings: Any) -> Iterator[Path]:
 
 
 def asked(name: str, piece: str = "orbit") -> Grab:
-    return ask(wishes.wish_of(wishes.preset_named(name), piece)).grab
+    return ask(requests.wish_of(requests.preset_named(name), piece)).grab
 
 
 def failed(grab: Grab) -> Grab:
@@ -76,7 +76,7 @@ def test_the_six_of_the_contract_are_there_in_their_order(presets: list[Screensh
 
 def test_a_preset_is_captured_at_its_exact_size_with_coarse_pixels(presets: list[ScreenshotPreset]) -> None:
     for preset in presets:
-        wish = wishes.wish_of(preset, "$roz")
+        wish = requests.wish_of(preset, "$roz")
         assert wish.pixel_size == SIX[preset.name]
         assert (wish.density, wish.scale) == (4.0, 1.0)
 
@@ -188,9 +188,9 @@ def test_the_overview_says_how_far_each_is(scratch: Path, django_assert_max_num_
     failed(asked("tablet7-portrait"))
     old = finished(asked("tablet7-landscape"), scratch, expires_at=timezone.now() - timedelta(days=1))
     both = finished(asked("tablet10-portrait"), scratch)
-    failed(ask(wishes.wish_of(wishes.preset_named("tablet10-portrait"), "orbit"), skip_cache=True).grab)
+    failed(ask(requests.wish_of(requests.preset_named("tablet10-portrait"), "orbit"), skip_cache=True).grab)
     with django_assert_max_num_queries(5):
-        shots = wishes.overview("orbit")["presets"]
+        shots = requests.overview("orbit")["presets"]
     assert [shot["state"] for shot in shots.values()] == ["ready", "baking", "failed", "missing", "failed", "missing"]
     assert shots["phone-portrait"]["imageUrl"].endswith(good.artifact.key)
     assert shots["phone-landscape"]["jobId"] == running.public_id
@@ -259,7 +259,7 @@ def test_entries_come_as_their_captures_end_and_a_failure_is_reported(scratch: P
     finished(grabs["tablet7-portrait"], scratch)
     failed(grabs["phone-portrait"])
     finished(grabs["phone-landscape"], scratch)
-    shots = [Shot(wishes.preset_named(name), grab, cached=False) for name, grab in grabs.items()]
+    shots = [Shot(requests.preset_named(name), grab, cached=False) for name, grab in grabs.items()]
     found: list[zipfile.ZipFile] = []
 
     @awaited
@@ -293,7 +293,9 @@ def test_a_file_that_is_gone_is_reported_too(scratch: Path) -> None:
     async def collect() -> None:
         grab_ = await Grab.objects.select_related("artifact").aget(pk=grab.pk)
         found.append(
-            await collected("orbit", [Shot(await sync_to_async(wishes.preset_named)("phone-portrait"), grab_, True)])
+            await collected(
+                "orbit", [Shot(await sync_to_async(requests.preset_named)("phone-portrait"), grab_, True)]
+            )
         )
 
     collect()
@@ -312,7 +314,7 @@ def test_nobody_is_waited_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
             ended.append("yes")
 
     monkeypatch.setattr(archive, "settled", settled)
-    shot = Shot(wishes.preset_named("phone-portrait"), Grab(public_id="a"), cached=False)
+    shot = Shot(requests.preset_named("phone-portrait"), Grab(public_id="a"), cached=False)
 
     @awaited
     async def leave() -> None:
@@ -335,7 +337,7 @@ def test_the_zip_asks_for_all_behind_those_who_wait_for_one(scratch: Path, monke
         lanes.append(job.lane)
         return finished(submit(job), scratch)
 
-    monkeypatch.setattr("captures.jobs.lifecycle.submit", at_once)
+    monkeypatch.setattr("captures.services.lifecycle.submit", at_once)
     answer = request("GET", "/app-screenshots/download/%40user%2Fpiece")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/zip")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="@user-piece-app-screenshots.zip"'
@@ -361,4 +363,4 @@ def test_a_full_queue_is_said_before_anything_is_sent(settings: Any) -> None:
     ],
 )
 def test_a_file_s_name_leads_nowhere_else(piece: str, name: str) -> None:
-    assert wishes.file_name(piece) == name
+    assert requests.file_name(piece) == name

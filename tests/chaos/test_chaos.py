@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from oven_site.chaos import faults, postgres
+from chaos import faults, postgres
 from tests.harness.covered import note
 
 ROOT = Path(__file__).resolve().parents[2]

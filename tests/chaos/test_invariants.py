@@ -12,16 +12,16 @@ import pytest
 from django.utils import timezone
 
 from captures.models import Grab
-from oven_site.artifacts import stores
-from oven_site.artifacts.models import Artifact
-from oven_site.chaos import invariants, rounds
-from oven_site.chaos.instance import environment
-from oven_site.chaos.invariants import Invariants
-from oven_site.chaos.load import Promise, Wish
-from oven_site.chaos.plan import Plan
-from oven_site.chaos.site import tape
-from oven_site.chaos.vigil import Vigil
-from oven_site.jobs import lifecycle, worker
+from chaos import invariants, rounds
+from chaos.instance import environment
+from chaos.invariants import Invariants
+from chaos.load import Promise, Wish
+from chaos.monitor import Vigil
+from chaos.plan import Plan
+from chaos.site import tape
+from oven.jobs import lifecycle, worker
+from oven.storage import stores
+from oven.storage.models import Artifact
 from tests.support import finished
 
 pytestmark = pytest.mark.django_db
@@ -140,7 +140,7 @@ def test_a_scratch_instance_knows_nothing_of_the_callers_settings() -> None:
 def test_a_plan_survives_the_way_through_a_command_line() -> None:
     import argparse
 
-    from oven_site.chaos import plan as plans
+    from chaos import plan as plans
 
     plan = Plan(minutes=0, kills=7, seed=3, faults=("kill", "full"), rate=8.0, postgres=True, json="a.json")
     parser = argparse.ArgumentParser()

@@ -26,7 +26,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ("oven_site", "captures", "bakes", "bundles", "pieces")
+CODE = ("oven", "oven_site", "dashboard", "captures", "pins", "bakes", "bundles", "supervisor", "pieces")
 DATABASE = "oven.sqlite3"
 DATA = (DATABASE, "secret_key", "cache/bundles", "files")
 KNOWN = "known.json"
@@ -133,7 +133,7 @@ def _pack_runtime(data: Path, env: dict[str, str]) -> None:
     command = [
         sys.executable,
         "-m",
-        "oven_site.supervisor",
+        "supervisor",
         "--data",
         str(data),
         "--roles=valkey,bundle,light,scheduler",

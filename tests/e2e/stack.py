@@ -103,7 +103,7 @@ class Stack:
         if first and (known := fill(self.data, packed="OVEN_BUNDLE_SOURCE" not in self.env)):
             self.token, self.cookies = known.token, dict(known.cookies)
             self.secrets.add(self.cookies["sessionid"])
-        command = [sys.executable, "-m", "oven_site.supervisor", "--port", str(self.port)]
+        command = [sys.executable, "-m", "supervisor", "--port", str(self.port)]
         command += ["--data", str(self.data), "--workers", str(self.workers), "--roles", ",".join(self.roles)]
         for name in (*(f"{kind}_worker" for kind in self.kinds), "light_worker", "scheduler"):
             note("command", name)
@@ -180,9 +180,9 @@ class Stack:
 
     @property
     def redis_url(self) -> str:
-        from oven_site import embedded
+        from supervisor import valkey
 
-        return embedded.url(self.data)
+        return valkey.url(self.data)
 
     @property
     def bearer(self) -> dict[str, str]:

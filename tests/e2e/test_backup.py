@@ -16,7 +16,7 @@ STATES = "select public_id, piece, state, attempt from captures_grab where piece
 FAST = {"OVEN_STALE_S": "600"}  # what is taken up again is so because it was handed back
 
 
-@pytest.mark.exhaustive("tests/oven_site/backup backs up and restores, on PostgreSQL too")
+@pytest.mark.exhaustive("tests/oven/ops/backup backs up and restores, on PostgreSQL too")
 def test_a_backup_under_load_is_restored_elsewhere_and_goes_on(site: HeldSite, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     with (

@@ -232,7 +232,7 @@ def test_a_worker_of_bakes_that_is_killed_is_replaced(
     bakery.until(lambda: not list((bakery.data / "scratch").glob("*")), 10)
 
 
-@pytest.mark.exhaustive("test_faults.py has a stop, and tests/oven_site/jobs what it hands back")
+@pytest.mark.exhaustive("test_faults.py has a stop, and tests/oven/jobs what it hands back")
 def test_a_stop_hands_the_bake_back_and_it_costs_no_attempt(
     bakery: Stack, callers: Site, bucket: Bucket, tmp_path: Path
 ) -> None:

@@ -74,7 +74,7 @@ def test_check_15_notepat_is_always_the_picture_itself(oven: Stack) -> None:
     assert (fresh.status_code, fresh.content) == (304, b"")
 
 
-@pytest.mark.exhaustive("tests/captures/cards has a backdrop's job; its capture is an animation like any other")
+@pytest.mark.exhaustive("tests/captures/og_images has a backdrop's job; its capture is an animation like any other")
 def test_the_backdrop_moves(oven: Stack) -> None:
     made = oven.get("/kidlisp-backdrop")
     assert (made.status_code, made.headers["x-cache"]) == (302, "MISS")

@@ -69,7 +69,7 @@ def storm(stack: Stack, staff: httpx.Client, name: str, count: int) -> list[http
     return list(asked.result(30))
 
 
-@pytest.mark.exhaustive("tests/oven_site/live and tests/oven_site/access have the bounds of the web process")
+@pytest.mark.exhaustive("tests/oven/events and tests/oven/accounts have the bounds of the web process")
 def test_hundreds_that_are_cancelled_at_once_leave_nothing(
     stack: Stack, site: HeldSite, staff: httpx.Client, web: Web
 ) -> None:
@@ -98,7 +98,7 @@ def leave(port: int, number: int) -> None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-@pytest.mark.exhaustive("tests/oven_site/live and tests/oven_site/access have the bounds of the web process")
+@pytest.mark.exhaustive("tests/oven/events and tests/oven/accounts have the bounds of the web process")
 def test_callers_that_go_away_in_mid_request_leave_nothing(stack: Stack, site: HeldSite, web: Web) -> None:
     with site.holding("anim~gone"):
         with ThreadPoolExecutor(20) as threads:
@@ -134,7 +134,7 @@ UPGRADE = (
 STREAM = b"GET /bundle-html?piece=orbit&format=stream HTTP/1.1\r\nHost: oven\r\n\r\n"
 TALK = """
 import time
-from oven_site.live import events, publisher
+from oven.events import events, publisher
 for number in range(2000):
     events.log("info", f"{number} " + "x" * 2000)
     if number % 200 == 0:
@@ -143,7 +143,7 @@ publisher.flush()
 """
 
 
-@pytest.mark.exhaustive("tests/oven_site/live/test_hub.py has readers that do not read")
+@pytest.mark.exhaustive("tests/oven/events/test_hub.py has readers that do not read")
 def test_readers_that_do_not_read_cost_nothing_and_hold_up_nobody(stack: Stack, web: Web) -> None:
     assert stack.get("/bundle-html?piece=orbit").status_code == 200
     before, callers = web.mb, web.callers
@@ -161,7 +161,7 @@ def test_readers_that_do_not_read_cost_nothing_and_hold_up_nobody(stack: Stack, 
     stack.until(lambda: web.callers <= callers + 2, 25)
 
 
-@pytest.mark.exhaustive("tests/oven_site/live and tests/oven_site/access have the bounds of the web process")
+@pytest.mark.exhaustive("tests/oven/events and tests/oven/accounts have the bounds of the web process")
 def test_no_worker_is_stuck(stack: Stack) -> None:
     stack.until(lambda: stack.status()["concurrency"] == {"active": 0, "max": 1, "queueDepth": 0}, 20)
     assert "does not stop" not in stack.log and "starting it again" not in stack.log

@@ -46,7 +46,7 @@ def seen_while(oven: Stack, running: Future[str]) -> set[str]:
     return found | states(oven)
 
 
-@pytest.mark.exhaustive("tests/oven_site/dashboard/test_demo.py has its parts")
+@pytest.mark.exhaustive("tests/dashboard/test_demo.py has its parts")
 def test_the_demo_shows_every_state_and_is_cleared_away_with_all_its_files(theatre: Stack) -> None:
     before = stored(theatre)
     running = theatre.threads.submit(theatre.manage, "demo", "--count", "14")
@@ -77,7 +77,7 @@ def cores(oven: Stack) -> list[dict[str, str]]:
     return oven.rows("select public_id from bundles_corebuild")
 
 
-@pytest.mark.exhaustive("tests/oven_site/dashboard/test_demo.py has its parts")
+@pytest.mark.exhaustive("tests/dashboard/test_demo.py has its parts")
 def test_it_goes_on_until_it_is_stopped_and_stops_cleanly(theatre: Stack, tmp_path: Path) -> None:
     command = [sys.executable, "manage.py", "demo", "--minutes", "5", "--every", "1"]
     env = {**theatre.env, "REDIS_URL": theatre.redis_url, "PYTHONUNBUFFERED": "1"}

@@ -55,7 +55,7 @@ def settled(frail: Stack) -> bool:
     return len(frail.children("capture_worker")) == len(frail.browsers()) == frail.workers and len(frail.pages()) <= 2
 
 
-@pytest.mark.exhaustive("tests/chaos kills workers; tests/oven_site/jobs has the attempts")
+@pytest.mark.exhaustive("tests/chaos kills workers; tests/oven/jobs has the attempts")
 def test_a_grab_whose_worker_is_killed_is_taken_up_again(frail: Stack) -> None:
     answer = frail.later(f"/grab/webp/256/256/anim~killed?{LONG}")
     row = in_mid_grab(frail, "anim~killed")

@@ -40,7 +40,7 @@ def kept(keeper: Stack, **fields: Any) -> dict[str, Any]:
     return dict(answer.json())
 
 
-@pytest.mark.exhaustive("test_consumers.py pins a keep; tests/captures/keeps has the rest")
+@pytest.mark.exhaustive("test_consumers.py pins a keep; tests/pins has the rest")
 def test_a_callers_keep_is_captured_pinned_and_led_to(keeper: Stack, service: PinningServer) -> None:
     assert keeper.get("/keeps/latest").status_code == 404
     found = kept(keeper, piece="$bloom", duration=1000, fps=4, author="jas", source="keep", keepId="7", **KEYS)
@@ -61,7 +61,7 @@ def test_a_callers_keep_is_captured_pinned_and_led_to(keeper: Stack, service: Pi
     assert keeper.get("/status").json()["grabs"]["ipfsThumbs"]["bloom"]["ipfsCid"] == found["ipfsCid"]
 
 
-@pytest.mark.exhaustive("test_consumers.py pins a keep; tests/captures/keeps has the rest")
+@pytest.mark.exhaustive("test_consumers.py pins a keep; tests/pins has the rest")
 def test_a_worker_killed_in_mid_pin_costs_an_attempt_and_no_second_pin(keeper: Stack, service: PinningServer) -> None:
     before = len(service.uploads)
     service.answers = [hang(30, pinned=True)]
@@ -81,7 +81,7 @@ def test_a_worker_killed_in_mid_pin_costs_an_attempt_and_no_second_pin(keeper: S
     assert outcomes == ["worker_lost", ""]
 
 
-@pytest.mark.exhaustive("tests/captures/keeps has the action")
+@pytest.mark.exhaustive("tests/pins has the action")
 def test_staff_pin_a_grab_and_see_it_in_the_lists(keeper: Stack, service: PinningServer) -> None:
     [grab] = keeper.rows("select id from captures_grab where piece = 'still'")
     staff = keeper.staff()
@@ -93,7 +93,7 @@ def test_staff_pin_a_grab_and_see_it_in_the_lists(keeper: Stack, service: Pinnin
     assert row["cid"] in staff.get("/admin/captures/keep/").text
 
 
-@pytest.mark.exhaustive("test_consumers.py pins a keep; tests/captures/keeps has the rest")
+@pytest.mark.exhaustive("test_consumers.py pins a keep; tests/pins has the rest")
 def test_after_a_restart_every_answer_is_the_same(keeper: Stack) -> None:
     def answers() -> list[tuple[int, str, str]]:
         found = [keeper.get(path) for path in PATHS]
@@ -106,7 +106,7 @@ def test_after_a_restart_every_answer_is_the_same(keeper: Stack) -> None:
     assert answers() == before
 
 
-@pytest.mark.exhaustive("test_consumers.py pins a keep; tests/captures/keeps has the rest")
+@pytest.mark.exhaustive("test_consumers.py pins a keep; tests/pins has the rest")
 def test_no_key_is_left_anywhere(keeper: Stack) -> None:
     texts = [keeper.log.encode()]
     texts += [path.read_bytes() for path in keeper.data.rglob("*") if path.is_file() and path.stat().st_size < 5e7]

@@ -40,7 +40,7 @@ def vitals(stack: Stack) -> dict[str, Any]:
     return dict(json.loads(kept)) if kept else {}
 
 
-@pytest.mark.exhaustive("tests/oven_site/health has vitals, metrics and samples")
+@pytest.mark.exhaustive("tests/oven/ops/health has vitals, metrics and samples")
 def test_every_worker_is_seen_with_its_browser_and_what_it_does(watched: Stack, site: HeldSite) -> None:
     def workers() -> dict[str, dict[str, Any]]:
         return {worker["name"]: worker for worker in vitals(watched).get("workers", [])}
@@ -64,7 +64,7 @@ def test_every_worker_is_seen_with_its_browser_and_what_it_does(watched: Stack, 
     assert 0 < found["disk"]["percent"] <= 100
 
 
-@pytest.mark.exhaustive("tests/oven_site/health has vitals, metrics and samples")
+@pytest.mark.exhaustive("tests/oven/ops/health has vitals, metrics and samples")
 def test_metrics_tell_of_real_grabs(watched: Stack) -> None:
     before = scraped(watched)
     path = "/grab/png/64/64/anim~counted"
@@ -88,7 +88,7 @@ def test_metrics_tell_of_real_grabs(watched: Stack) -> None:
     assert scraped(watched)("oven_redis_up") == 1
 
 
-@pytest.mark.exhaustive("tests/oven_site/health has vitals, metrics and samples")
+@pytest.mark.exhaustive("tests/oven/ops/health has vitals, metrics and samples")
 def test_a_grab_is_followed_from_its_request_to_its_attempt(watched: Stack) -> None:
     response = watched.get("/grab/png/64/64/anim~followed", headers={"X-Request-ID": "e2e-follow-me-1"})
     assert response.headers["x-request-id"] == "e2e-follow-me-1"
@@ -96,7 +96,7 @@ def test_a_grab_is_followed_from_its_request_to_its_attempt(watched: Stack) -> N
     assert "Asked for by request e2e-follow-me-1" in attempt["log"]
 
 
-@pytest.mark.exhaustive("tests/oven_site/health/test_probes.py has the blips")
+@pytest.mark.exhaustive("tests/oven/ops/health/test_probes.py has the blips")
 def test_ready_takes_one_blip_of_the_queue_but_not_two(watched: Stack) -> None:
     assert watched.get("/live").json() == {"ok": True}
     assert watched.get("/pressure").status_code in (200, 503)  # how full this machine is does not matter
@@ -116,7 +116,7 @@ def test_ready_takes_one_blip_of_the_queue_but_not_two(watched: Stack) -> None:
     assert picture(watched.get("/grab/png/64/64/anim~after")).size == (64, 64)
 
 
-@pytest.mark.exhaustive("tests/oven_site/health has the samples")
+@pytest.mark.exhaustive("tests/oven/ops/health has the samples")
 def test_samples_are_written(watched: Stack) -> None:
     rows = "select sum(done) as done from health_minute where kind = 'grab'"
     watched.until(lambda: (watched.rows(rows)[0]["done"] or 0) >= 3, 20)

@@ -48,7 +48,7 @@ def test_many_different_requests_at_once_all_finish(oven: Stack, site: HeldSite,
     )
 
 
-@pytest.mark.exhaustive("tests/captures and tests/oven_site/jobs have the queue, waiting and its limits")
+@pytest.mark.exhaustive("tests/captures and tests/oven/jobs have the queue, waiting and its limits")
 def test_nowait_tells_the_position_in_the_queue(narrow: Stack, site: HeldSite) -> None:
     with site.holding("anim~line"):
         asked = [narrow.later("/grab/png/80/60/anim~line0")]
@@ -67,7 +67,7 @@ def test_nowait_tells_the_position_in_the_queue(narrow: Stack, site: HeldSite) -
     narrow.until(lambda: not narrow.status()["active"])
 
 
-@pytest.mark.exhaustive("tests/captures and tests/oven_site/jobs have the queue, waiting and its limits")
+@pytest.mark.exhaustive("tests/captures and tests/oven/jobs have the queue, waiting and its limits")
 def test_the_first_nowait_request_waits_like_any_other(narrow: Stack) -> None:
     first = narrow.get("/grab/png/64/64/anim~first?nowait=true")
     assert "x-oven-status" not in first.headers
@@ -75,7 +75,7 @@ def test_the_first_nowait_request_waits_like_any_other(narrow: Stack) -> None:
     assert picture(first).size == (64, 64)
 
 
-@pytest.mark.exhaustive("tests/captures and tests/oven_site/jobs have the queue, waiting and its limits")
+@pytest.mark.exhaustive("tests/captures and tests/oven/jobs have the queue, waiting and its limits")
 def test_a_request_gives_up_in_time_while_its_grab_goes_on(narrow: Stack, site: HeldSite) -> None:
     path = "/grab/png/64/64/anim~late"
     with site.holding("anim~late"):
@@ -94,7 +94,7 @@ def test_a_request_gives_up_in_time_while_its_grab_goes_on(narrow: Stack, site: 
     assert site.count("/anim~late?") == 1
 
 
-@pytest.mark.exhaustive("tests/captures and tests/oven_site/jobs have the queue, waiting and its limits")
+@pytest.mark.exhaustive("tests/captures and tests/oven/jobs have the queue, waiting and its limits")
 def test_above_its_ceiling_the_queue_refuses_new_captures_only(narrow: Stack, site: HeldSite) -> None:
     cached = narrow.get("/grab/png/64/64/anim~cached-before")
     with site.holding("anim~full"):

@@ -16,9 +16,9 @@ from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode
-from oven_site.egress import client, policy, proxy
-from oven_site.egress.client import Door, FetchError, Form, background
-from oven_site.egress.policy import Decision
+from oven.egress import client, policy, proxy
+from oven.egress.client import Door, FetchError, Form, background
+from oven.egress.policy import Decision
 from tests.egress_canary import vectors
 from tests.egress_canary.canary import Canary
 from tests.egress_canary.names import OPEN, NameServer
@@ -217,7 +217,7 @@ def ways(url: str, door: Door, folder: Path) -> dict[str, Any]:
 
 def real_doors() -> dict[str, Door]:
     from bakes.requests import callback_door, tape_door
-    from oven_site.artifacts.ipfs.backends import door
+    from pins.ipfs.backends import door
 
     return {"zipUrl": tape_door(), "callbackUrl": callback_door(), "pinning": door("https://api.pinata.cloud")}
 

@@ -13,8 +13,8 @@ from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureSpec, Format, Ready
 from captures.requests import GrabRequest
-from captures.running import _refuse_closed
-from oven_site.egress.proxy import Proxy
+from captures.runner import _refuse_closed
+from oven.egress.proxy import Proxy
 from tests.egress_canary.vector_site import VectorSite
 from tests.piece_server import PieceServer
 
@@ -117,7 +117,7 @@ def test_a_page_that_floods_slow_look_ups_is_ended_for_its_memory(
 ) -> None:
     """What watches a page depends on nothing that the page can use up."""
     never = threading.Event()
-    monkeypatch.setattr("oven_site.egress.policy._resolve", lambda host, port: never.wait(30) and [])
+    monkeypatch.setattr("oven.egress.policy._resolve", lambda host, port: never.wait(30) and [])
     with PieceServer() as pieces, EngineHost(BrowserOptions(gate=Proxy([pieces.origin]))) as host:
         spec = CaptureSpec(url=f"{pieces.origin}/bad-names", width=64, height=64, memory_limit_mb=300)
         with pytest.raises(CaptureError) as caught:

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captures.cards.planning import wish_of
 from captures.engine.cards.compose import compose, frames_of, pieces_of, shot_of
 from captures.engine.cards.similar import distinct
 from captures.engine.cards.spec import Layout, Piece, Shot, Shown
 from captures.engine.host import EngineHost
+from captures.og_images.planning import wish_of
 from pieces.serve import kidlisp
 from tests.harness.sizes import sampled
 from tests.piece_server import PieceServer
@@ -69,7 +69,7 @@ DRAWN = [layout for layout in Layout if layout is not Layout.BACKDROP]
     sampled(
         DRAWN,
         [Layout.FEATURED, Layout.FILMSTRIP],
-        "one piece and several; tests/captures/cards draws every layout of given pictures",
+        "one piece and several; tests/captures/og_images draws every layout of given pictures",
     ),
 )
 def test_a_card_looks_like_its_reference(layout: Layout, taken: Taken) -> None:

@@ -65,10 +65,10 @@ def _watch_product() -> None:
     from bakes.engine.errors import BakeError
     from bundles.engine.errors import BundleError
     from captures.engine.errors import CaptureError
-    from oven_site.access.models import ApiToken
-    from oven_site.artifacts.ipfs.backends import PinError
-    from oven_site.egress.client import FetchError
-    from oven_site.jobs import lifecycle
+    from oven.accounts.models import ApiToken
+    from oven.egress.client import FetchError
+    from oven.jobs import lifecycle
+    from pins.ipfs.backends import PinError
 
     _watch(BaseHandler, "resolve_request", lambda args, match: _note_request(args[1].method, match.route))
     _watch(lifecycle, "fail", lambda args, _: note("error code", str(args[1])))
@@ -139,11 +139,11 @@ def needed() -> dict[str, set[str]]:
     """Return what the product has: items by subject. Django must be set up."""
     from django.core.management import get_commands
 
-    from oven_site.access.models import Scope
-    from oven_site.access.roles import Role
-    from oven_site.chaos.faults import FAULTS
+    from chaos.faults import FAULTS
+    from oven.accounts.models import Scope
+    from oven.accounts.roles import Role
 
-    own = ("oven_site", "captures", "bakes", "bundles")
+    own = ("oven", "oven_site", "dashboard", "demo", "captures", "pins", "bakes", "bundles")
     return {
         "route": set(_routes()),
         "role": {*Role, "superuser", "signed in, not staff", *(f"token: {scope}" for scope in Scope.values)},
@@ -189,7 +189,7 @@ def _codes() -> Iterable[str]:
 
     for codes in (BakeCode, BundleCode, CaptureCode):
         yield from map(str, codes)
-    for folder in ("oven_site", "captures", "bakes", "bundles"):
+    for folder in ("oven", "oven_site", "dashboard", "captures", "pins", "bakes", "bundles"):
         for path in (ROOT / folder).rglob("*.py"):
             yield from CODE.findall(path.read_text())
 

@@ -16,8 +16,8 @@ from django.conf import settings as site
 from environ import FileAwareEnv
 from environ.fileaware_mapping import FileAwareMapping
 
+from oven.environment import SettingsError
 from oven_site import checks
-from oven_site.environment import SettingsError
 
 ROOT = Path(site.BASE_DIR)
 ERROR, WARNING, DEPLOY = "error", "warning", "deploy"
@@ -265,9 +265,7 @@ def test_a_data_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_start_names_what_is_wrong_and_does_not_start(tmp_path: Path) -> None:
-    done = command(
-        tmp_path, "-m", "oven_site.supervisor", "--roles", "light", OVEN_TAPE_MAX_MB="abc", REDIS_URL="redis://a"
-    )
+    done = command(tmp_path, "-m", "supervisor", "--roles", "light", OVEN_TAPE_MAX_MB="abc", REDIS_URL="redis://a")
     assert done.returncode == 1
     assert "OVEN_TAPE_MAX_MB='abc' is not valid: it must be a whole number from 1 on." in done.stdout
     assert "Oven did not start: the settings named above are wrong" in done.stdout

@@ -16,10 +16,10 @@ import pytest
 import uvicorn
 
 from captures.models import Grab
-from oven_site.access.transport import BoundedProtocol
+from oven.http.limits import BoundedProtocol
+from oven.jobs import await_job
+from oven.jobs.states import State
 from oven_site.asgi import application
-from oven_site.jobs import waiting
-from oven_site.jobs.states import State
 from tests.support import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def server(valkey: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[uvicorn.Server, int]]:
     """The site on a real server, as the supervisor runs it."""
-    monkeypatch.setattr(waiting, "_stopping", False, raising=False)
-    monkeypatch.setattr(waiting, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(await_job, "_stopping", False, raising=False)
+    monkeypatch.setattr(await_job, "LOOK_EVERY_S", 0.2)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         application, http=BoundedProtocol, lifespan="off", log_level="critical", timeout_graceful_shutdown=5

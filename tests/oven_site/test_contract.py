@@ -10,9 +10,9 @@ from django.core.asgi import get_asgi_application
 from django.db import OperationalError
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from oven.events.stream import JobView
+from oven.http.errors import CORS, MAX_BODY
 from oven_site.api import api
-from oven_site.contract import CORS, MAX_BODY
-from oven_site.live.events import JobView
 from tests.harness.sizes import sampled
 from tests.support import awaited, request
 
@@ -289,7 +289,7 @@ def test_pages_for_people_are_not_part_of_the_contract() -> None:
 
 
 def test_a_database_that_does_not_answer_is_503_and_says_when_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    from oven_site.live import snapshot
+    from oven.events import snapshot
 
     def locked(private: bool) -> dict[str, Any]:
         raise OperationalError("database is locked")
@@ -301,7 +301,7 @@ def test_a_database_that_does_not_answer_is_503_and_says_when_to_come_again(monk
 
 
 def test_an_unexpected_error_is_500_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    from oven_site.live import snapshot
+    from oven.events import snapshot
 
     monkeypatch.setitem(snapshot._providers, "broken", lambda private: {}["secret"])
     answer = request("GET", "/status")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 
-from oven_site import direct
+from oven.http import fast_path
 from tests.support import Answer, request
 
 pytestmark = pytest.mark.django_db
@@ -28,13 +28,13 @@ OWN = ("X-Request-ID", "Set-Cookie", "Vary")  # a session that has gone is taken
 def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which requests have taken the short way."""
     taken: list[str] = []
-    real = direct.view_of
+    real = fast_path.view_of
 
     async def watched(http: Any) -> Any:
         taken.append(http.path)
         return await real(http)
 
-    monkeypatch.setattr(direct, "view_of", watched)
+    monkeypatch.setattr(fast_path, "view_of", watched)
     return taken
 
 
@@ -76,7 +76,7 @@ def test_a_view_that_breaks_is_a_500_in_json(monkeypatch: pytest.MonkeyPatch, va
     def broken(private: bool) -> Any:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr("oven_site.live.snapshot.state", broken)
+    monkeypatch.setattr("oven.events.snapshot.state", broken)
     answer = request("GET", "/status")
     assert answer.status == 500
     assert answer.json["error"] == "Oven failed."

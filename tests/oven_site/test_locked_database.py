@@ -16,10 +16,10 @@ from django.db import OperationalError, connection
 from django.test import AsyncClient
 from sesame.utils import get_query_string
 
-from oven_site.access import idempotency, sessions
-from oven_site.access.models import KeyedAnswer
-from oven_site.health import probes
-from oven_site.health.kept import Kept
+from oven.accounts import idempotency, sessions
+from oven.accounts.models import KeyedAnswer
+from oven.ops.health import probes
+from oven.ttl_cache import Kept
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,10 +12,10 @@ import django_rq
 import pytest
 from rq.timeouts import TimerDeathPenalty
 
-from oven_site import logs
-from oven_site.jobs import lifecycle, queue, registry, worker
-from oven_site.jobs.execution import Execution
-from oven_site.jobs.models import Attempt
+from oven import logs
+from oven.jobs import lifecycle, queue, registry, worker
+from oven.jobs.context import Execution
+from oven.jobs.models import Attempt
 from tests.support import request
 
 log = logging.getLogger("captures.test")
@@ -82,7 +82,7 @@ def talking(monkeypatch: pytest.MonkeyPatch) -> None:
         log.warning("asked")
         return {}
 
-    monkeypatch.setattr("oven_site.live.snapshot.state", state)
+    monkeypatch.setattr("oven.events.snapshot.state", state)
 
 
 @pytest.mark.django_db
@@ -197,5 +197,5 @@ def test_the_format_is_what_the_setting_says(format_: str, json_lines: bool) -> 
 
 def test_the_level_is_that_of_every_logger_of_ours() -> None:
     levels = {name: found["level"] for name, found in logs.logging_config("json", "DEBUG")["loggers"].items()}
-    assert {levels[name] for name in ("oven_site", "captures", "bakes", "bundles")} == {"DEBUG"}
+    assert {levels[name] for name in ("oven", "oven_site", "captures", "pins", "bakes", "bundles")} == {"DEBUG"}
     assert levels["rq"] == "WARNING"

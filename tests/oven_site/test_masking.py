@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from oven_site import logs, masking
+from oven import logs, redaction
 from tests.support import request
 
 SECRET = "s3cr3t-value_1"
@@ -38,9 +38,9 @@ SECRET = "s3cr3t-value_1"
     ],
 )
 def test_what_looks_like_a_secret_is_masked(line: str) -> None:
-    masked = masking.text(line)
+    masked = redaction.text(line)
     assert SECRET[:6] not in masked
-    assert masking.MASK in masked
+    assert redaction.MASK in masked
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_what_looks_like_a_secret_is_masked(line: str) -> None:
         "the token has expired; sign in again",
         "http://127.0.0.1:3003/orbit?density=1",
         "basic things come first: a token, a key",
-        "oven_site.access.middleware",
+        "oven.accounts.middleware",
     ],
 )
 def test_everything_else_stays(line: str) -> None:
-    assert masking.text(line) == line
+    assert redaction.text(line) == line
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_known_secret_is_masked_wherever_it_is(written: io.StringIO) -> None:
     structlog.get_logger("captures.test").warning("event", value=SECRET)
     lines = written.getvalue()
     assert SECRET not in lines
-    assert lines.count(masking.MASK) >= 5
+    assert lines.count(redaction.MASK) >= 5
     assert '"n": 5' in lines
 
 

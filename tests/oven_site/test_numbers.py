@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oven_site.numbers import whole
+from oven.numbers import whole
 
 
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("007", 7), ("9" * 18, 10**18 - 1)])

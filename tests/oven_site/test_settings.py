@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from oven_site.version import CHANGELOG, read_version
+from oven.version import CHANGELOG, read_version
 
 ROOT = Path(settings.BASE_DIR)
 EXAMPLE = (ROOT / ".env.example").read_text()

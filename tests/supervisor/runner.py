@@ -10,10 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from oven_site.supervisor import cli, plan
-from oven_site.supervisor.child import Backoff, Child
-from oven_site.supervisor.core import Stopped, Supervisor, Waits
-from oven_site.supervisor.output import Console
+from supervisor import cli, services
+from supervisor.child import Backoff, Child
+from supervisor.core import Stopped, Supervisor, Waits
+from supervisor.output import Console
 
 
 def run_children(text: str) -> int:
@@ -37,7 +37,7 @@ def run_children(text: str) -> int:
 
 
 def run_oven(root: str, options: list[str]) -> int:
-    plan.ROOT = Path(root)
+    services.ROOT = Path(root)
     return cli.main(options)
 
 

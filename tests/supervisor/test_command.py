@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oven_site.supervisor import checks, cli, health, plan
+from supervisor import checks, cli, health, services
 from tests.supervisor.harness import Run, wait_until
 
 MANAGE = """
@@ -252,12 +252,12 @@ def test_roles_without_web_are_ready_when_they_run(run: Run, project: Path, port
 
 def test_options() -> None:
     options = cli.parse(["--port", "8000", "--workers", "3"], {"OVEN_DATA": "kept", "OVEN_FROM": "/srv/a/../b"})
-    assert options == plan.Options(8000, Path("/srv/b/kept"), 3, "127.0.0.1")
-    assert cli.parse([], {"OVEN_PORT": "9"}) == plan.Options(port=9)
-    assert cli.parse([], {}).roles == plan.ROLES
+    assert options == services.Options(8000, Path("/srv/b/kept"), 3, "127.0.0.1")
+    assert cli.parse([], {"OVEN_PORT": "9"}) == services.Options(port=9)
+    assert cli.parse([], {}).roles == services.ROLES
     assert cli.parse(["--roles", "web,capture,"], {"REDIS_URL": "redis://queue"}).roles == ("web", "capture")
-    assert plan.Options(host="0.0.0.0").address == "http://localhost:3002"
-    assert plan.Options(host="oven.example").address == "http://oven.example:3002"
+    assert services.Options(host="0.0.0.0").address == "http://localhost:3002"
+    assert services.Options(host="oven.example").address == "http://oven.example:3002"
 
 
 @pytest.mark.parametrize(

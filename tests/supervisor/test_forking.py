@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from oven_site.supervisor import forking, plan
-from oven_site.supervisor.loader import Loader
+from supervisor import forking, services
+from supervisor.loader import Loader
 from tests.supervisor.harness import Run, wait_until
 
 SAYS = """
@@ -27,7 +27,7 @@ import time; time.sleep(600)
 LOADER = """
 import sys
 sys.path.insert(0, {root!r})
-from oven_site.supervisor import forking
+from supervisor import forking
 {patch}
 forking.load = load
 forking.main(sys.argv)
@@ -38,7 +38,7 @@ QUICK = "import json.tool\ndef load(): pass"
 @pytest.fixture
 def loader(tmp_path: Path) -> tuple[str, ...]:
     """Something that is loaded at once: what is tried here is the forking."""
-    (tmp_path / "loader.py").write_text(LOADER.format(root=str(plan.ROOT), patch=QUICK))
+    (tmp_path / "loader.py").write_text(LOADER.format(root=str(services.ROOT), patch=QUICK))
     return (str(tmp_path / "loader.py"),)
 
 
@@ -116,10 +116,10 @@ def test_nothing_of_it_survives_a_killed_supervisor(run: Run, tmp_path: Path, lo
 def test_a_killed_loader_takes_nobody_along_and_comes_back(run: Run, tmp_path: Path, loader: tuple[str, ...]) -> None:
     run.children(script(tmp_path, "one", SAYS), loader=loader)
     one = run.only("one.py")
-    (forker,) = run.pids("oven_site.supervisor.forking")
+    (forker,) = run.pids("supervisor.forking")
     os.kill(forker, signal.SIGKILL)
     run.wait_for("loader was killed by SIGKILL; starting it again")
-    assert wait_until(lambda: run.pids("oven_site.supervisor.forking") not in ([], [forker]))
+    assert wait_until(lambda: run.pids("supervisor.forking") not in ([], [forker]))
     assert run.only("one.py") == one
     os.kill(one, signal.SIGKILL)
     run.wait_for("facts {", times=2)
@@ -129,7 +129,7 @@ def test_a_killed_loader_takes_nobody_along_and_comes_back(run: Run, tmp_path: P
 def test_a_loader_that_does_not_answer_is_done_without(run: Run, tmp_path: Path, loader: tuple[str, ...]) -> None:
     run.children(script(tmp_path, "one", SAYS), loader=loader)
     one = run.only("one.py")
-    (forker,) = run.pids("oven_site.supervisor.forking")
+    (forker,) = run.pids("supervisor.forking")
     os.kill(forker, signal.SIGSTOP)
     os.kill(one, signal.SIGKILL)
     run.wait_for("facts {", times=2)
@@ -140,21 +140,21 @@ def test_a_loader_that_does_not_answer_is_done_without(run: Run, tmp_path: Path,
 
 @pytest.mark.parametrize("patch", ["def load(): raise LookupError('settings are on fire')", "def load(): 1 / 0"])
 def test_what_cannot_be_loaded_says_why_and_the_rest_starts(run: Run, tmp_path: Path, patch: str) -> None:
-    (tmp_path / "loader.py").write_text(LOADER.format(root=str(plan.ROOT), patch=patch))
+    (tmp_path / "loader.py").write_text(LOADER.format(root=str(services.ROOT), patch=patch))
     run.children(script(tmp_path, "one", SAYS), loader=(str(tmp_path / "loader.py"),))
     run.wait_for("on fire" if "fire" in patch else "division by zero")
     assert not facts(run)["loaded"]
 
 
 def test_the_real_program_is_loaded_without_a_thread(tmp_path: Path, run: Run) -> None:
-    child = plan.loader()
-    assert child is not None and child.argv[1:] == ("-m", "oven_site.supervisor.forking")
+    child = services.loader()
+    assert child is not None and child.argv[1:] == ("-m", "supervisor.forking")
     code = "import os, sys; print('has', sorted(set(%r) - set(sys.modules)), len(os.listdir('/proc/self/task')), flush=True)"
     run.children(script(tmp_path, "one", code % (forking.PROGRAM,)), loader=child.argv[1:])
     run.wait_for("| has [] 1")
 
 
 def test_a_loader_that_has_gone_is_known_to_have(tmp_path: Path) -> None:
-    child = plan.loader()
+    child = services.loader()
     assert child is not None
     assert not Loader(child).loaded()

@@ -6,7 +6,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from oven_site.supervisor.output import Console, LogFile, Reader
+from supervisor.output import Console, LogFile, Reader
 from tests.supervisor.harness import Run, fake
 
 

@@ -5,7 +5,7 @@ import re
 import signal
 from pathlib import Path
 
-from oven_site.supervisor.child import Backoff, Child, Process
+from supervisor.child import Backoff, Child, Process
 from tests.supervisor.harness import Run, fake, wait_until, with_stubborn
 
 DEAF = (
@@ -149,5 +149,5 @@ def _guards(supervisor: int) -> list[int]:
     return [
         pid
         for pid in _children_of(supervisor)
-        if b"oven_site.supervisor.guard" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"supervisor.orphan_guard" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from bakes.engine.bake import bake
 from bakes.engine.errors import BakeError
 from bakes.engine.spec import BakeResult, BakeSpec, Progress
-from bakes.running import limits
+from bakes.runner import limits
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ import django_rq
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from oven_site.jobs.worker import ForkWorker
+from oven.jobs.worker import ForkWorker
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--lanes", default=",".join(settings.LANES), help="lanes to serve, most urgent first")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        import bakes.running  # noqa: F401 - once here, not anew in every fork
+        import bakes.runner  # noqa: F401 - once here, not anew in every fork
 
         queues = [django_rq.get_queue(f"bake.{lane}") for lane in options["lanes"].split(",")]
         worker = ForkWorker(queues, connection=queues[0].connection)

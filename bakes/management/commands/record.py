@@ -14,8 +14,8 @@ from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureSpec, Progress
 from captures.management.commands.grab import address, origins, write_warnings
 from captures.requests import parse
-from captures.running import browser_options
-from oven_site.contract import BadRequest
+from captures.runner import browser_options
+from oven.errors import BadRequest
 
 SIDES = (16, 1280)
 LONGEST_S = 300.0

@@ -6,12 +6,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
-from bundles import trees
+from bundles import source_tree
 from bundles.engine.engine import Engine
 from bundles.engine.errors import BundleError
 from bundles.engine.spec import BundleSpec, Progress
-from bundles.running import options as engine_options
-from bundles.site import Site
+from bundles.program_client import Site
+from bundles.runner import options as engine_options
 
 
 class Command(BaseCommand):
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             try:
                 spec = self._spec(options)
                 with Engine(engine_options(Path(cache))) as engine:
-                    result = engine.bundle(spec, trees.source_tree(root), _bar(options["quiet"]))
+                    result = engine.bundle(spec, source_tree.source_tree(root), _bar(options["quiet"]))
             except KeyboardInterrupt:
                 raise CommandError("Stopped.") from None
             except BundleError as error:
@@ -54,11 +54,11 @@ class Command(BaseCommand):
             now=timezone.now(),
             piece="" if name.startswith("$") else name,
             code=name if name.startswith("$") else "",
-            version=trees.version(root),
+            version=source_tree.version(root),
             compress=not options["no_compress"],
             minify=not options["no_minify"],
             density=options["density"],
-            shape=trees.site_shape(),
+            shape=source_tree.site_shape(),
             programs=Site(),
         )
 

@@ -5,7 +5,7 @@ import django_rq
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from oven_site.jobs.worker import WarmWorker
+from oven.jobs.worker import WarmWorker
 
 
 class Command(BaseCommand):
@@ -22,5 +22,5 @@ class Command(BaseCommand):
         try:
             worker.work(burst=options["burst"], logging_level="WARNING")
         finally:
-            if running := sys.modules.get("bundles.running"):  # loaded by the first job
+            if running := sys.modules.get("bundles.runner"):  # loaded by the first job
                 running.close_engine()

@@ -4,8 +4,8 @@ import django_rq
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from oven_site.health import presence
-from oven_site.jobs.worker import WarmWorker
+from oven.jobs import worker_heartbeat
+from oven.jobs.worker import WarmWorker
 
 
 class Command(BaseCommand):
@@ -20,12 +20,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from captures.running import browser_facts, close_engine, warm_up
+        from captures.runner import browser_facts, close_engine, warm_up
 
         lanes = [lane for lane in options["lanes"].split(",") if lane != options["skip_lane"]]
         queues = [django_rq.get_queue(f"capture.{lane}") for lane in lanes]
         worker = WarmWorker(queues, connection=queues[0].connection, serializer=queues[0].serializer)
-        presence.provide_browser(browser_facts)
+        worker_heartbeat.provide_browser(browser_facts)
         warm_up()
         try:
             worker.work(burst=options["burst"], logging_level="WARNING")

@@ -16,8 +16,8 @@ from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode,
 from captures.local_folder import served
 from captures.page_options import COLOR_SCHEMES
 from captures.requests import parse
-from captures.running import browser_options
-from oven_site.contract import BadRequest
+from captures.runner import browser_options
+from oven.errors import BadRequest
 
 PAGES = (".html", ".htm", ".xhtml", ".svg")  # endings that name a file and no piece
 SIDES = (16, 4096)  # a machine of one's own has room for more than the service gives strangers

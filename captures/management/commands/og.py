@@ -6,16 +6,16 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from captures.cards.listing import ListError, top_pieces
-from captures.cards.models import today
-from captures.cards.planning import choices, wish_of
 from captures.engine.cards.compose import compose, frames_of, shot_of
 from captures.engine.cards.spec import Layout, Piece, Shot, Shown
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureResult
-from captures.running import browser_options
-from oven_site.egress.client import background
+from captures.og_images.listing import ListError, top_pieces
+from captures.og_images.models import today
+from captures.og_images.planning import choices, wish_of
+from captures.runner import browser_options
+from oven.egress.client import background
 
 
 class Command(BaseCommand):

@@ -11,9 +11,9 @@ from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
 from captures.models import ScreenshotPreset
 from captures.requests import check_piece
-from captures.running import browser_options
-from captures.shots import wishes
-from oven_site.contract import BadRequest
+from captures.runner import browser_options
+from captures.screenshots import requests
+from oven.errors import BadRequest
 
 
 class Command(BaseCommand):
@@ -39,16 +39,16 @@ class Command(BaseCommand):
             raise CommandError(f"{len(failed)} of {len(chosen)} failed: {'; '.join(failed)}")
 
     def _chosen(self, names: list[str] | None) -> list[ScreenshotPreset]:
-        return [wishes.preset_named(name) for name in names] if names else wishes.presets()
+        return [requests.preset_named(name) for name in names] if names else requests.presets()
 
     def _capture_all(self, piece: str, presets: list[ScreenshotPreset], folder: Path, quiet: bool) -> list[str]:
         """Why any failed; the others are captured all the same."""
         failed = []
         with EngineHost(browser_options()) as host:
             for preset in tqdm(presets, unit="shot", disable=quiet or None):
-                target = folder / preset.category / f"{wishes.file_name(piece)}-{preset.name}.png"
+                target = folder / preset.category / f"{requests.file_name(piece)}-{preset.name}.png"
                 try:
-                    self._capture(host, wishes.wish_of(preset, piece).to_spec(), target)
+                    self._capture(host, requests.wish_of(preset, piece).to_spec(), target)
                 except CaptureError as error:
                     failed.append(f"{preset.name}: {error.message} ({error.code})")
                 else:

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class AdminkitConfig(AppConfig):
+    name = "oven.adminkit"
+    label = "adminkit"
+    verbose_name = "Admin"

@@ -1,8 +1,0 @@
-from django.apps import AppConfig
-
-
-class ArtifactsConfig(AppConfig):
-    name = "oven_site.artifacts"
-    label = "artifacts"
-    verbose_name = "Artifacts"
-    default_auto_field = "django.db.models.BigAutoField"

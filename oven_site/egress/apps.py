@@ -1,8 +1,0 @@
-from django.apps import AppConfig
-
-
-class EgressConfig(AppConfig):
-    name = "oven_site.egress"
-    label = "egress"
-    verbose_name = "Egress"
-    default_auto_field = "django.db.models.BigAutoField"
