@@ -145,8 +145,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     everything = options.all
     memory = pytest_phase("memory", 0, *MEMORY, everything=everything)
-    unit = pytest_phase("unit", 4, *UNIT, "tests", everything=everything)
-    browser = pytest_phase("browser", 3, *BROWSER, everything=everything)
+    unit = pytest_phase("unit", 3, *UNIT, "tests", everything=everything)
+    browser = pytest_phase("browser", 2, *BROWSER, everything=everything)
     # Chaos waits most of the time, so it runs beside others; at full size it needs the machine for itself.
     chaos = pytest_phase("chaos", 0, *CHAOS, everything=everything)
     covered = Phase("covered", [sys.executable, "-m", "tests.harness.covered", str(RESULTS)])
