@@ -15,7 +15,7 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 
-from captures.engine.page import KEYS, NO_OPTIONS, PageOptions
+from captures.engine.options import KEYS, NO_OPTIONS, PageOptions
 from oven.errors import BadRequest
 from oven.numbers import whole
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from django.conf import settings
 
 from captures import page_options
-from captures.engine.page import NO_OPTIONS, PageOptions
+from captures.engine.options import NO_OPTIONS, PageOptions
 from captures.engine.spec import CaptureSpec, Format, Output, Start
 from captures.models import MAX_PIXELS
 from captures.purpose import Purpose

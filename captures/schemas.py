@@ -6,7 +6,7 @@ from typing import Any
 
 from captures import page_options
 from captures import requests as bounds
-from captures.engine.page import KEYS, MAX_HEIGHT
+from captures.engine.options import KEYS, MAX_HEIGHT
 from captures.engine.spec import Format, Start
 
 _FORMAT = {"type": "string", "enum": [f.value for f in Format], "default": "webp"}

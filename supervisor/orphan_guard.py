@@ -45,7 +45,7 @@ class Guard:
         read_end, self._pipe = os.pipe()
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, sys.executable, self._token],
-            cwd=Path(__file__).resolve().parents[2],
+            cwd=Path(__file__).resolve().parents[1],
             stdin=read_end,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

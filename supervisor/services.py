@@ -11,7 +11,7 @@ from supervisor import linux
 from supervisor import valkey as embedded
 from supervisor.child import Child, python
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 # What a supervisor can run.
 ROLES = ("valkey", "web", "pieces", "capture", "bake", "bundle", "light", "scheduler")

@@ -1,4 +1,4 @@
-"""Options for pages that were not made for Oven: an emulated visitor, interaction, and which part is captured."""
+"""Interact with a page before it is captured, and find and capture the part that is wanted."""
 
 from __future__ import annotations
 
@@ -7,36 +7,16 @@ import io
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 
-from captures.engine.cdp import CdpError
 from captures.engine.errors import CaptureError, ErrorCode
+from captures.engine.options import KEYS, MAX_HEIGHT
+from captures.engine.pace.base import Pacer
 
-if TYPE_CHECKING:
-    from captures.engine.pace.base import Pacer
-    from captures.engine.tab import Tab
-
-MAX_HEIGHT = 8192  # CSS pixels of a whole page
 STEP_MS = 50.0
 SHOT_FRAMES = 40  # frames that a picture beyond the viewport may take
-KEYS = {  # name: code and number of the key, and the text that it writes
-    "Enter": ("Enter", 13, "\r"),
-    "Space": ("Space", 32, " "),
-    "Tab": ("Tab", 9, ""),
-    "Escape": ("Escape", 27, ""),
-    "Backspace": ("Backspace", 8, ""),
-    "Delete": ("Delete", 46, ""),
-    "Home": ("Home", 36, ""),
-    "End": ("End", 35, ""),
-    "PageUp": ("PageUp", 33, ""),
-    "PageDown": ("PageDown", 34, ""),
-    "ArrowLeft": ("ArrowLeft", 37, ""),
-    "ArrowUp": ("ArrowUp", 38, ""),
-    "ArrowRight": ("ArrowRight", 39, ""),
-    "ArrowDown": ("ArrowDown", 40, ""),
-}
 APPEARS = """selector => {
   try { return Boolean(document.querySelector(selector)) } catch { return false }
 }"""
@@ -52,60 +32,6 @@ SIZE = """(() => {
   const { scrollWidth, scrollHeight } = document.documentElement;
   return [Math.max(innerWidth, scrollWidth), Math.max(scrollHeight, document.body?.scrollHeight ?? 0)];
 })()"""
-
-
-@dataclass(frozen=True, slots=True)
-class PageOptions:
-    """Which part of a page is captured, what is done before, and which visitor is emulated. Sizes are CSS pixels."""
-
-    selector: str = ""  # only the first element that matches
-    padding: int = 0  # around it
-    full_page: bool = False
-    clicks: tuple[str, ...] = ()  # selectors, in this order
-    keys: tuple[str, ...] = ()  # pressed after the clicks: one character, or one of KEYS
-    wait_for: str = ""  # a selector, or an expression that becomes true
-    user_agent: str = ""
-    color_scheme: str = ""  # light or dark
-    timezone: str = ""  # as Europe/Berlin
-    locale: str = ""  # as de-DE
-    headers: tuple[tuple[str, str], ...] = ()  # of every request of the page
-    cookies: tuple[tuple[str, str], ...] = ()  # of the page's own host
-
-    @property
-    def crops(self) -> bool:
-        return bool(self.selector or self.full_page)
-
-
-NO_OPTIONS = PageOptions()
-
-
-async def emulate_visitor(tab: Tab) -> None:
-    """Set what the page will see of its visitor, before it is opened. Raises CaptureError BAD_SPEC."""
-    page = tab.spec.page
-    calls: list[tuple[str, dict[str, Any]]] = []
-    if page.user_agent or page.locale:
-        agent = page.user_agent or (await tab.root.send("Browser.getVersion"))["userAgent"]
-        language = {"acceptLanguage": page.locale} if page.locale else {}
-        calls.append(("Emulation.setUserAgentOverride", {"userAgent": agent, **language}))
-    if page.locale:
-        calls.append(("Emulation.setLocaleOverride", {"locale": page.locale}))
-    if page.timezone:
-        calls.append(("Emulation.setTimezoneOverride", {"timezoneId": page.timezone}))
-    if page.color_scheme:
-        feature = {"name": "prefers-color-scheme", "value": page.color_scheme}
-        calls.append(("Emulation.setEmulatedMedia", {"features": [feature]}))
-    if page.headers:
-        calls.append(("Network.setExtraHTTPHeaders", {"headers": dict(page.headers)}))
-    if page.cookies:
-        cookies = [{"name": name, "value": value, "url": tab.spec.url} for name, value in page.cookies]
-        calls.append(("Network.setCookies", {"cookies": cookies}))
-    try:
-        for method, params in calls:
-            await tab.send(method, **params)
-    except CdpError as error:
-        raise CaptureError(
-            ErrorCode.BAD_SPEC, f"The browser does not accept an option of the page: {error}."
-        ) from None
 
 
 async def interact(pacer: Pacer) -> None:

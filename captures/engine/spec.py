@@ -7,13 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from captures.engine.errors import CaptureError, ErrorCode
-from captures.engine.page import NO_OPTIONS, PageOptions
-
-if TYPE_CHECKING:
-    from captures.engine.encode.base import Encoder
+from captures.engine.options import NO_OPTIONS, PageOptions
 
 PREVIEW_SIDE = 128  # pixels of the square live previews
 
@@ -114,7 +111,7 @@ class CaptureSpec:
     memory_limit_mb: int = 1024  # of the page's own process
     still_allowed: bool = True  # an animation of which nothing moves becomes a still
     page: PageOptions = NO_OPTIONS
-    sink: Callable[[CaptureSpec, Path], Encoder] | None = None  # takes the frames, as PNG, instead of a format
+    sink: Callable[[CaptureSpec, Path], Any] | None = None  # makes an Encoder that takes the frames, as PNG, instead
     modes: tuple[Mode, ...] = (Mode.VIRTUAL, Mode.INJECTED, Mode.PLAIN, Mode.REALTIME, Mode.STILL)
 
     def __post_init__(self) -> None:

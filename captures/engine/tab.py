@@ -16,7 +16,6 @@ from captures.engine.evidence import Evidence
 from captures.engine.gate import EVERYTHING, Passage
 from captures.engine.images import Images
 from captures.engine.network import Network
-from captures.engine.page import emulate_visitor
 from captures.engine.spec import CaptureSpec
 
 T = TypeVar("T")
@@ -205,6 +204,35 @@ class Tab:
     def _detached(self, event: dict[str, Any]) -> None:
         self.workers.pop(event["sessionId"], None)
         self.cdp.connection.forget(event["sessionId"])
+
+
+async def emulate_visitor(tab: Tab) -> None:
+    """Set what the page will see of its visitor, before it is opened. Raises CaptureError BAD_SPEC."""
+    page = tab.spec.page
+    calls: list[tuple[str, dict[str, Any]]] = []
+    if page.user_agent or page.locale:
+        agent = page.user_agent or (await tab.root.send("Browser.getVersion"))["userAgent"]
+        language = {"acceptLanguage": page.locale} if page.locale else {}
+        calls.append(("Emulation.setUserAgentOverride", {"userAgent": agent, **language}))
+    if page.locale:
+        calls.append(("Emulation.setLocaleOverride", {"locale": page.locale}))
+    if page.timezone:
+        calls.append(("Emulation.setTimezoneOverride", {"timezoneId": page.timezone}))
+    if page.color_scheme:
+        feature = {"name": "prefers-color-scheme", "value": page.color_scheme}
+        calls.append(("Emulation.setEmulatedMedia", {"features": [feature]}))
+    if page.headers:
+        calls.append(("Network.setExtraHTTPHeaders", {"headers": dict(page.headers)}))
+    if page.cookies:
+        cookies = [{"name": name, "value": value, "url": tab.spec.url} for name, value in page.cookies]
+        calls.append(("Network.setCookies", {"cookies": cookies}))
+    try:
+        for method, params in calls:
+            await tab.send(method, **params)
+    except CdpError as error:
+        raise CaptureError(
+            ErrorCode.BAD_SPEC, f"The browser does not accept an option of the page: {error}."
+        ) from None
 
 
 def _lost() -> CaptureError:

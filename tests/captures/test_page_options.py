@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from captures.engine.page import NO_OPTIONS, PageOptions
+from captures.engine.options import NO_OPTIONS, PageOptions
 from captures.requests import GrabRequest, parse
 from oven.errors import BadRequest
 

@@ -15,7 +15,7 @@ from PIL import Image
 from captures.engine import process
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
-from captures.engine.page import MAX_HEIGHT, PageOptions
+from captures.engine.options import MAX_HEIGHT, PageOptions
 from captures.engine.spec import CaptureResult, CaptureSpec, Format, Mode, WarningCode
 from tests.harness.sizes import sampled
 

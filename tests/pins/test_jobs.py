@@ -18,9 +18,9 @@ from oven.jobs.states import Lane, State
 from oven.storage import stores
 from oven.storage.models import Artifact
 from pins import services
-from pins.models import Keep, Pin, bare, new_id
+from pins.models import Keep, Pin, bare, new_id, protected_artifacts
 from pins.runner import content_of
-from pins.services import capture_and_pin, pin, pin_again, protected_artifacts
+from pins.services import capture_and_pin, pin, pin_again
 from tests.pinning_server import PinningServer, hang, tell_tale, wait, wrong
 from tests.support import finished, picture, until
 

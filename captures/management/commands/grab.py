@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
-from captures.engine.page import MAX_HEIGHT
+from captures.engine.options import MAX_HEIGHT
 from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode, Progress, Start
 from captures.local_folder import served
 from captures.page_options import COLOR_SCHEMES

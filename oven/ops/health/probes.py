@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from oven import redis as carrier
+from oven import redis
 from oven.ops.health import alerts, load, system_status
 from oven.ops.health.models import Probe
 from oven.ops.metrics import machine
@@ -42,9 +42,9 @@ Reports = dict[str, dict[str, str]]
 
 
 def checks() -> Checks:
-    redis = _redis()
-    workers = _workers() if redis.ok else _unknown()
-    return {"database": _database(), "redis": redis, "migrations": _migrations(), **workers}
+    answers = _redis()
+    workers = _workers() if answers.ok else _unknown()
+    return {"database": _database(), "redis": answers, "migrations": _migrations(), **workers}
 
 
 def _database() -> Check:
@@ -93,7 +93,7 @@ written = Kept(_write, WRITE_EVERY_S)
 
 def _redis() -> Check:
     try:
-        carrier.client().ping()
+        redis.client().ping()
     except RedisError:
         return Check(False, "It does not answer.")
     return Check(True, "It answers.")

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Sum
 from redis.exceptions import RedisError
 
-from oven import redis as carrier
+from oven import redis
 from oven.events import progress, stream
 from oven.jobs import worker_heartbeat
 from oven.ops.health import alerts, load
@@ -66,14 +66,14 @@ class Vitals(TypedDict):
 
 def reports() -> dict[str, dict[str, str]]:
     """What every worker that is alive last said, by its identity. Raises RedisError."""
-    redis = carrier.client()
-    names: list[str] = sorted(redis.smembers(worker_heartbeat.NAMES_KEY))  # type: ignore[arg-type]
-    pipe = redis.pipeline(transaction=False)
+    client = redis.client()
+    names: list[str] = sorted(client.smembers(worker_heartbeat.NAMES_KEY))  # type: ignore[arg-type]
+    pipe = client.pipeline(transaction=False)
     for name in names:
         pipe.hgetall(worker_heartbeat.key(name))
     found = dict(zip(names, pipe.execute(), strict=True))
     if silent := [name for name, report in found.items() if "queues" not in report]:
-        redis.srem(worker_heartbeat.NAMES_KEY, *silent)
+        client.srem(worker_heartbeat.NAMES_KEY, *silent)
     return {name: report for name, report in found.items() if "queues" in report}
 
 
@@ -188,14 +188,14 @@ def build(parts: list[Part] | None = None) -> Vitals:
 
 def publish(vitals: Vitals) -> None:
     """Keeps them for those who ask, and sends them to those who listen. Raises RedisError."""
-    carrier.client().set(KEY, json.dumps(vitals), ex=KEPT_S)
+    redis.client().set(KEY, json.dumps(vitals), ex=KEPT_S)
     stream.publish_vitals(dict(vitals))
 
 
 def current() -> dict[str, Any]:
     """As GET /live/vitals answers: the scheduler's newest, or made here when it is silent."""
     try:
-        kept: Any = carrier.client().get(KEY)
+        kept: Any = redis.client().get(KEY)
     except RedisError:
         kept = None
     return dict(json.loads(kept)) if kept else dict(build())

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 import pytest
-import redis as carrier
+from redis import Redis
 
 from oven import redis
 from oven.accounts import throttles
@@ -155,8 +155,8 @@ def test_a_redis_that_is_gone_lets_everybody_in_and_says_so(
     settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.OVEN_THROTTLE_CAPTURES = rate("1/h")
-    gone = redis.Redis.from_url("unix:///nowhere/valkey.sock")
-    monkeypatch.setattr(carrier, "client", lambda: gone)
+    gone = Redis.from_url("unix:///nowhere/valkey.sock")
+    monkeypatch.setattr(redis, "client", lambda: gone)
     monkeypatch.setattr(throttles, "_said_at", -1e9)
     with caplog.at_level(logging.WARNING), throttles.paid_by(CLIENT):
         for _ in range(3):
