@@ -18,7 +18,8 @@ __all__ = ["Encoder", "Frame", "SeveralEncoder", "encode_one_frame", "encode_pos
 def encoder_for(spec: CaptureSpec, path: Path) -> Encoder | None:
     """The encoder of an animation; None for stills, whose one frame needs none."""
     if spec.sink is not None:
-        return spec.sink(spec, path)
+        encoder: Encoder = spec.sink(spec, path)
+        return encoder
     if spec.outputs:
         return SeveralEncoder(spec, path)
     if spec.format is Format.WEBP:
