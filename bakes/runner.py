@@ -1,82 +1,129 @@
-"""The bridge between a claimed Bake and the engine. Imported by workers only: it brings the engine with it."""
+"""What a worker does for a bake."""
 
 from __future__ import annotations
 
-import logging
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import connections
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from bakes.engine.bake import bake as run_engine
+from bakes import services
 from bakes.engine.errors import BakeError
 from bakes.engine.spec import BakeResult, BakeSpec, Progress, TapeLimits
 from bakes.models import Bake
 from bakes.requests import tape_door
 from oven.egress.client import FetchError, background, download
 from oven.events import stream
-from oven.jobs import lifecycle, scratch
-from oven.jobs.context import Execution
+from oven.jobs.context import JobContext
+from oven.jobs.runner import JobRunner
+from oven.jobs.states import ACTIVE, State
 from oven.storage import stores
 from oven.storage.models import Artifact
 
-log = logging.getLogger(__name__)
 DOWNLOADED, BAKED = 25, 90  # percent of the whole
 
 
-def run(execution: Execution) -> None:
-    """Runs a claimed Bake: fetches the tape and bakes it in scratch, stores, then publishes by one update."""
-    bake: Bake = execution.job
-    stream.log("info", f"{bake.code}: baking", bake.public_id)
-    try:
-        with scratch.directory(bake) as place:
-            tape = place / "tape.zip"
-            _download(execution, bake, tape)
-            result = _bake(execution, tape, place)
-            video, thumbnail = _store(execution, bake, result)
-        _publish(execution, bake, result, video, thumbnail)
-    except FetchError as error:
-        message = f"The tape could not be fetched: {error.message}"
-        _fail(execution, f"tape_{error.code}", message, error.retry)
-    except BakeError as error:
-        execution.spans.update(error.spans)
-        _fail(execution, str(error.code), error.message, error.code.retry)
-    except stores.StoreError as error:
-        execution.note(f"store: {error}")
-        _fail(execution, "store", "The video could not be stored.", retry=True)
+class BakeRunner(JobRunner):
+    """Fetch the tape and bake it in scratch, store the video, then publish it by one conditional update."""
+
+    name = "bake"
+    model = Bake
+    pool = "bake"
+    timeout_s = 900
+    related = ("video", "thumbnail")
+    search_field = "code"
+    can_requeue = True
+    keep_days = 365
+    failures: ClassVar[tuple[type[Exception], ...]] = (BakeError, FetchError)
+    store_failure = "The video could not be stored."
+
+    def work(self, context: JobContext, place: Path) -> None:
+        bake: Bake = context.job
+        stream.log("info", f"{bake.code}: baking", bake.public_id)
+        tape = place / "tape.zip"
+        self._download(context, bake, tape)
+        result = _bake(context, tape, place)
+        video, thumbnail = self._store(context, bake, result)
+        self._publish(context, result, video, thumbnail)
+
+    def failed(self, context: JobContext, error: Any) -> None:
+        if isinstance(error, FetchError):
+            message = f"The tape could not be fetched: {error.message}"
+            self.fail(context, f"tape_{error.code}", message, error.retry)
+        else:
+            super().failed(context, error)
+
+    def requeue(self, job: Bake, *, user: Any = None, skip_cache: bool = False) -> Bake:
+        return services.ask_again(job, user=user)
+
+    def cleanup(self) -> dict[str, int]:
+        return services.delete_incoming()
+
+    def retained(self, rows: QuerySet[Any]) -> Iterable[int]:
+        """Keep the newest good one of every tape, which the site shows; all of a tape that is being baked."""
+        newer = Bake.objects.filter(code=OuterRef("code"), state=State.COMPLETE, pk__gt=OuterRef("pk"))
+        active = Bake.objects.filter(code=OuterRef("code"), state__in=ACTIVE)
+        shown = Q(state=State.COMPLETE) & ~Exists(newer)
+        return rows.filter(shown | Exists(active)).values_list("pk", flat=True)
+
+    def _download(self, context: JobContext, bake: Bake, tape: Path) -> None:
+        def on_bytes(size: int, expected: int | None) -> None:
+            share = min(1.0, size / expected) if expected else 0.0
+            of = f" of {expected / 1e6:.1f}" if expected else ""
+            context.report("downloading", round(DOWNLOADED * share), f"{size / 1e6:.1f}{of} MB")
+
+        context.report("downloading", 0, "Fetching the tape")
+        with self.timed(context, "download"):
+            size = context.wait(background(download(bake.zip_url, tape, tape_door(), on_bytes)))
+        context.note(f"tape: {size} bytes")
+
+    def _store(self, context: JobContext, bake: Bake, result: BakeResult) -> tuple[Artifact, Artifact | None]:
+        self.begin_storing(context)
+        # In a thread, so that a slow store does not stop the heartbeat.
+        with self.timed(context, "store"), ThreadPoolExecutor(1) as thread:
+            return context.wait(thread.submit(_keep, bake, result))
+
+    def _publish(self, context: JobContext, result: BakeResult, video: Artifact, thumbnail: Artifact | None) -> None:
+        if result.thumbnail_error:
+            context.note(f"no thumbnail: {result.thumbnail_error}")
+        context.note(
+            f"{result.frames} frames, {result.width}×{result.height}, {result.duration_ms / 1000:.3f} s, "
+            f"{result.size} bytes{', with sound' if result.sound else ''}"
+        )
+        context.save_log(evidence=_evidence(result))
+        self.publish(
+            context,
+            video=video,
+            thumbnail=thumbnail,
+            width=result.width,
+            height=result.height,
+            frames=result.frames,
+            video_ms=round(result.duration_ms),
+            sound=result.sound,
+        )
 
 
-def _download(execution: Execution, bake: Bake, tape: Path) -> None:
-    execution.report("downloading", 0, "Fetching the tape")
-    started = time.monotonic()
+def _bake(context: JobContext, tape: Path, place: Path) -> BakeResult:
+    from bakes.engine.bake import bake  # brings the engine, which only workers need
 
-    def on_bytes(size: int, expected: int | None) -> None:
-        share = min(1.0, size / expected) if expected else 0.0
-        of = f" of {expected / 1e6:.1f}" if expected else ""
-        execution.report("downloading", round(DOWNLOADED * share), f"{size / 1e6:.1f}{of} MB")
-
-    size = execution.wait(background(download(bake.zip_url, tape, tape_door(), on_bytes)))
-    execution.spans["download"] = _since(started)
-    execution.note(f"tape: {size} bytes")
-
-
-def _bake(execution: Execution, tape: Path, place: Path) -> BakeResult:
     estimate = Estimate()
 
     def report(progress: Progress) -> None:
-        execution.look()
+        context.look()
         percent = DOWNLOADED + round((BAKED - DOWNLOADED) * progress.percent / 100)
         detail = progress.detail + estimate.left(progress)
         frames = (progress.frames_done, progress.frames_total)
-        execution.report(progress.stage, percent, detail, preview=progress.preview, frames=frames)
+        context.report(progress.stage, percent, detail, preview=progress.preview, frames=frames)
 
-    result = run_engine(BakeSpec(tape=tape, limits=limits()), place, report)
-    execution.spans.update(result.spans)
+    result = bake(BakeSpec(tape=tape, limits=limits()), place, report)
+    context.spans.update(result.spans)
     for note in result.notes:
-        execution.note(note)
+        context.note(note)
     return result
 
 
@@ -105,16 +152,6 @@ def limits() -> TapeLimits:
     return TapeLimits(zip_bytes=settings.OVEN_TAPE_MAX_MB << 20, video_s=settings.OVEN_TAPE_MAX_S)
 
 
-def _store(execution: Execution, bake: Bake, result: BakeResult) -> tuple[Artifact, Artifact | None]:
-    execution.report("uploading", 95, "Storing")
-    execution.beat()  # the last look whether this attempt still counts, before anything is written
-    started = time.monotonic()
-    with ThreadPoolExecutor(1) as thread:  # so that a slow store does not stop the heart
-        stored = execution.wait(thread.submit(_keep, bake, result))
-    execution.spans["store"] = _since(started)
-    return stored
-
-
 def _keep(bake: Bake, result: BakeResult) -> tuple[Artifact, Artifact | None]:
     try:
         video = stores.keep(
@@ -135,29 +172,6 @@ def _keep(bake: Bake, result: BakeResult) -> tuple[Artifact, Artifact | None]:
         connections.close_all()  # this thread's
 
 
-def _publish(
-    execution: Execution, bake: Bake, result: BakeResult, video: Artifact, thumbnail: Artifact | None
-) -> None:
-    if result.thumbnail_error:
-        execution.note(f"no thumbnail: {result.thumbnail_error}")
-    execution.note(
-        f"{result.frames} frames, {result.width}×{result.height}, {result.duration_ms / 1000:.3f} s, "
-        f"{result.size} bytes{', with sound' if result.sound else ''}"
-    )
-    execution.save_log(evidence=_evidence(result))
-    lifecycle.finish(
-        bake,
-        execution.spans,
-        video=video,
-        thumbnail=thumbnail,
-        width=result.width,
-        height=result.height,
-        frames=result.frames,
-        video_ms=round(result.duration_ms),
-        sound=result.sound,
-    )
-
-
 def _evidence(result: BakeResult) -> dict[str, Any]:
     return {
         "frames": result.frames,
@@ -165,13 +179,3 @@ def _evidence(result: BakeResult) -> dict[str, Any]:
         "sound_ms": round(result.sound_ms, 3),
         "notes": result.notes,
     }
-
-
-def _fail(execution: Execution, code: str, message: str, retry: bool) -> None:
-    execution.note(f"failed: {code}: {message}")
-    execution.save_log(spans=execution.spans)
-    execution.job = lifecycle.fail(execution.job, code, message, retry=retry, spans=execution.spans)
-
-
-def _since(started: float) -> int:
-    return round((time.monotonic() - started) * 1000)

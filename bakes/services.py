@@ -1,4 +1,4 @@
-"""Asking for bakes, what the site reports, what is cleared away. Running is `bakes.runner`, for workers only."""
+"""Submit bakes, and record what the site reports about them. `bakes.runner` runs them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from bakes.models import Bake, Delivery, IncomingTape, Site, tell_site
 from bakes.requests import BakeRequest, short
 from oven.events import stream
 from oven.jobs import lifecycle
-from oven.jobs.states import ACTIVE, WAITING, Lane, State
+from oven.jobs.states import ACTIVE, WAITING, Lane
 
 INCOMING_S = 60
 
@@ -156,22 +155,8 @@ def show_again(bake: Bake) -> None:
     stream.publish_job("job.ended", bake)
 
 
-def housekeep() -> dict[str, int]:
+def delete_incoming() -> dict[str, int]:
+    """Delete announcements of tapes that have not been baked in time."""
     old = timezone.now() - timedelta(seconds=INCOMING_S)
     dropped, _ = IncomingTape.objects.filter(detected_at__lt=old).delete()
     return {"incoming": dropped}
-
-
-def retained(bakes: QuerySet[Bake]) -> QuerySet[Bake, int]:
-    """The newest good one of every tape, whose files the site shows; all of a tape that is being baked anew."""
-    newer = Bake.objects.filter(code=OuterRef("code"), state=State.COMPLETE, pk__gt=OuterRef("pk"))
-    active = Bake.objects.filter(code=OuterRef("code"), state__in=ACTIVE)
-    shown = Q(state=State.COMPLETE) & ~Exists(newer)
-    return bakes.filter(shown | Exists(active)).values_list("pk", flat=True)
-
-
-def retained_deliveries(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery, int]:
-    """The last message about a bake that the site has not taken: it can still be sent again."""
-    later = Delivery.objects.filter(bake=OuterRef("bake"), pk__gt=OuterRef("pk"))
-    open_ = deliveries.filter(bake__site__in=(Site.TOLD, Site.UNDELIVERED))
-    return open_.exclude(Exists(later)).values_list("pk", flat=True)

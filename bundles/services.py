@@ -1,4 +1,4 @@
-"""Asking for bundles and cores, watching the tree, what is cleared away. Running is `bundles.runner`."""
+"""Submit bundles and cores, watch the source tree, delete expired files. `bundles.runner` runs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from bundles import source_tree
@@ -84,10 +84,6 @@ def ask_again(bundle: Bundle, *, user: Any = None) -> Asked:
     return ask(BundleRequest.from_json(bundle.spec), skip_cache=True, source="again", user=user, lane=Lane.BATCH)
 
 
-def again(bundle: Bundle, *, user: Any = None) -> Bundle:
-    return ask_again(bundle, user=user).bundle
-
-
 # --- cores ----------------------------------------------------------------------------------------------------------
 
 
@@ -111,12 +107,6 @@ def build_core(*, source: str = "prewarm", user: Any = None, lane: Lane = Lane.N
         return active
 
 
-def look_after() -> None:
-    """Every few seconds."""
-    watch_tree()
-    fill_posters()
-
-
 def fill_posters() -> None:
     """Pictures that were asked for when a piece was bundled, and are there now."""
     for bundle in Bundle.objects.filter(poster="", state=State.COMPLETE).order_by("-id")[:POSTERS_AT_ONCE]:
@@ -135,8 +125,8 @@ def watch_tree() -> None:
         build_core(source="tree", lane=Lane.BATCH)
 
 
-def housekeep() -> dict[str, int]:
-    """Deletes the files of expired bundles."""
+def delete_expired() -> dict[str, int]:
+    """Delete the files of expired bundles that no app protects."""
     dropped = 0
     expired = Bundle.objects.filter(expires_at__lte=timezone.now(), artifact__isnull=False)
     for bundle in expired.exclude(artifact__in=stores.protected()).iterator():
@@ -157,16 +147,3 @@ def _drop_file(bundle: Bundle) -> int:
             return 0
     Bundle.objects.filter(pk=bundle.pk).update(artifact=None)
     return int(not shared)
-
-
-def retained(bundles: QuerySet[Bundle]) -> QuerySet[Bundle, int]:
-    """Those that answer whoever asks for the same again: of every wish the newest good one, until it expires."""
-    good = Bundle.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
-    newer = good.filter(capture_key=OuterRef("capture_key"), pk__gt=OuterRef("pk"))
-    return bundles.filter(pk__in=good).exclude(Exists(newer)).values_list("pk", flat=True)
-
-
-def retained_cores(cores: QuerySet[CoreBuild]) -> list[int]:
-    """The one in service, and the last one that was tried: without it the tree would be packed anew."""
-    last = CoreBuild.objects.exclude(state=State.CANCELLED).order_by("-id").first()
-    return [core.pk for core in (CoreBuild.objects.in_service(), last) if core is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -102,6 +102,7 @@ class Grab(Job):
         ]
 
     made: list[GrabOutput] | None = None  # by the attempt that is about to finish
+    result_files: Sequence[Any] = ()  # that this attempt has stored
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         new = self._state.adding

@@ -1,4 +1,4 @@
-"""Asking for grabs, and what is cleared away. Running is `captures.runner`, for workers only."""
+"""Submit and find grabs, and delete expired files. `captures.runner` runs them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from captures import failures, frozen
@@ -112,7 +112,7 @@ def ask_again(grab: Grab, *, skip_cache: bool = False, user: Any = None) -> Aske
 _COPIED = ("id", "piece", "format", "out_width", "out_height", "purpose", "keep_id", "spec")
 
 
-def copies(grabs: QuerySet[Grab], *, skip_cache: bool) -> list[dict[str, Any]]:
+def clone_fields(grabs: QuerySet[Grab], *, skip_cache: bool) -> list[dict[str, Any]]:
     """Fields of rows that ask for the same again; unless told otherwise, not for what is in the cache."""
     made = [_copy(dict(zip(_COPIED, row, strict=True))) for row in grabs.values_list(*_COPIED)]
     if skip_cache:
@@ -152,11 +152,11 @@ def with_key(text: str, limit: int = 5_000) -> list[int]:
     return list(by_id) or list(Grab.objects.filter(capture_key=text).order_by().values_list("pk", flat=True)[:limit])
 
 
-# --- housekeeping ---------------------------------------------------------------------------------------------------
+# --- cleaning up ----------------------------------------------------------------------------------------------------
 
 
-def housekeep() -> dict[str, int]:
-    """Deletes the files of expired captures (their rows stay as history), but none of a keep or a pin under way."""
+def delete_expired() -> dict[str, int]:
+    """Delete the files of expired captures that no app protects. Their rows stay as history."""
     dropped = 0
     listed = set(FrozenPiece.objects.exclude(preview="").values_list("preview", flat=True))
     for artifact in stores.expired(timezone.now()).iterator():
@@ -169,10 +169,3 @@ def housekeep() -> dict[str, int]:
             continue
         dropped += 1
     return {"expired": dropped}
-
-
-def retained(grabs: QuerySet[Grab]) -> QuerySet[Grab, int]:
-    """Those that answer whoever asks for the same again: of every picture the newest good one, until it expires."""
-    good = Grab.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
-    newer = good.filter(capture_key=OuterRef("capture_key"), pk__gt=OuterRef("pk"))
-    return grabs.filter(pk__in=good).exclude(Exists(newer)).values_list("pk", flat=True)

@@ -18,7 +18,7 @@ from chaos.load import Promise
 from chaos.monitor import Vigil
 from chaos.site import Site
 from oven.jobs import registry, scratch
-from oven.jobs.registry import Kind
+from oven.jobs.registry import JobKind
 from oven.jobs.states import ENDED, State
 from oven.ops.retention import orphans
 from oven.storage import stores
@@ -169,11 +169,11 @@ def lost(promises: list[Promise]) -> Iterator[str]:
             yield f"{promise.wish.kind} {promise.wish.mark}"
 
 
-def _kinds_with(field: str) -> list[Kind]:
+def _kinds_with(field: str) -> list[JobKind]:
     return [kind for kind in registry.kinds() if any(own.name == field for own in kind.model._meta.fields)]
 
 
-def artifact_fields(kind: Kind) -> list[str]:
+def artifact_fields(kind: JobKind) -> list[str]:
     fields = kind.model._meta.fields
     return [field.name for field in fields if isinstance(field, ForeignKey) and field.related_model is Artifact]
 

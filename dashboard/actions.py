@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.utils.module_loading import import_string
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from bakes import requests as bake_requests
@@ -27,7 +26,7 @@ from oven.http.errors import error
 from oven.jobs import admission, bulk, lifecycle, registry
 from oven.jobs.filters import Filter
 from oven.jobs.models import BulkAction, Job
-from oven.jobs.registry import Kind
+from oven.jobs.registry import JobKind
 from oven.jobs.states import BulkVerb, Lane
 from oven.numbers import whole
 from pins import services as keeps
@@ -71,7 +70,7 @@ def need(request: HttpRequest, permission: str) -> None:
         raise Forbidden(f"Your account lacks the permission '{permission}'.")
 
 
-def need_kind(request: HttpRequest, verb: str, kind: Kind) -> None:
+def need_kind(request: HttpRequest, verb: str, kind: JobKind) -> None:
     meta = kind.model._meta
     need(request, f"{meta.app_label}.{verb}_{meta.model_name}")
 
@@ -161,8 +160,8 @@ def _again(job: Job, request: HttpRequest) -> Answer:
     if isinstance(job, Grab):
         asked = services.ask_again(job, skip_cache=requests.flag(request.POST, "skipCache"), user=request.user)
         return {"row": asked.grab, "cached": asked.cached, "joined": asked.joined}
-    if kind.again:
-        return {"row": import_string(kind.again)(job, user=request.user)}
+    if kind.can_requeue:
+        return {"row": kind.requeue(job, user=request.user)}
     raise BadRequest("action", f"action: a {kind.name} cannot be asked for again.")
 
 

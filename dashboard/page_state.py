@@ -18,10 +18,9 @@ from dashboard import runbook
 from oven.accounts.roles import is_watcher
 from oven.events import progress, snapshot
 from oven.events.stream import job_view
-from oven.jobs import bulk, queries
-from oven.jobs.filters import shown_kinds
+from oven.jobs import bulk, queries, registry
 from oven.jobs.models import Attempt, Job
-from oven.jobs.registry import Kind
+from oven.jobs.registry import JobKind
 from oven.jobs.states import Lane, State
 from oven.ops.health import system_status
 
@@ -38,7 +37,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
 PRESETS = [{"name": label.lower(), "label": label, "fields": fields} for label, fields in _PRESETS.items()]
 
 
-def may(user: Any, verb: str, kind: Kind) -> bool:
+def may(user: Any, verb: str, kind: JobKind) -> bool:
     """Whether somebody may `add` (start, requeue) or `change` (cancel, move) a kind of job."""
     meta = kind.model._meta
     return bool(user.is_staff and user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}"))
@@ -46,7 +45,7 @@ def may(user: Any, verb: str, kind: Kind) -> bool:
 
 def boot(user: Any) -> dict[str, Any]:
     """What the page's script is given to start with."""
-    kinds, public = shown_kinds(), not is_watcher(user)
+    kinds, public = registry.shown(), not is_watcher(user)
     return {
         "state": json.loads(snapshot.page(public)),
         "public": public,
@@ -74,10 +73,10 @@ def boot(user: Any) -> dict[str, Any]:
 
 
 def rights(user: Any) -> dict[str, Any]:
-    kinds = shown_kinds()
+    kinds = registry.shown()
     return {
         "start": [kind.name for kind in kinds if kind.name in STARTED and may(user, "add", kind)],
-        "again": [kind.name for kind in kinds if (kind.again or kind.copies) and may(user, "add", kind)],
+        "again": [kind.name for kind in kinds if kind.can_requeue and may(user, "add", kind)],
         "act": [kind.name for kind in kinds if may(user, "change", kind)],
         "freeze": bool(user.is_staff and user.has_perm("captures.delete_frozenpiece")),
         "pin": bool(user.is_staff and user.has_perm("captures.add_pin")),
@@ -85,7 +84,7 @@ def rights(user: Any) -> dict[str, Any]:
     }
 
 
-def urls(kinds: list[Kind]) -> dict[str, Any]:
+def urls(kinds: list[JobKind]) -> dict[str, Any]:
     def changelist(label: str) -> str:
         return reverse(f"admin:{label.lower().replace('.', '_')}_changelist")
 
@@ -103,7 +102,7 @@ def urls(kinds: list[Kind]) -> dict[str, Any]:
         "undo": "/live/bulk/{id}/undo",
         "start": "/live/start/{kind}",
         "act": "/live/job/{id}/{action}",
-        "admin": {kind.name: changelist(kind.model_label) for kind in kinds},
+        "admin": {kind.name: changelist(kind.model._meta.label) for kind in kinds},
         "frozen": changelist("captures.frozenpiece"),
     }
 
@@ -125,7 +124,7 @@ def known_codes() -> list[str]:
     return sorted(set(recent))
 
 
-def known_sources(kinds: list[Kind]) -> list[str]:
+def known_sources(kinds: list[JobKind]) -> list[str]:
     found: set[str] = set()
     for kind in kinds:
         found |= set(kind.model._default_manager.order_by("-id").values_list("source", flat=True)[:200])
@@ -142,7 +141,7 @@ def written(public: bool) -> str:
 
 def current() -> dict[str, Any]:
     """Running, waiting and recent jobs of all kinds, the frozen list, the log: everything the page shows."""
-    kinds = shown_kinds()
+    kinds = registry.shown()
     workers = {kind.name: queries.workers(kind) for kind in kinds}
     running = [job for kind in kinds for job in queries.running(kind)]
     queues = {kind.name: queries.waiting(kind, WAITING) for kind in kinds}
@@ -172,7 +171,7 @@ def current() -> dict[str, Any]:
     }
 
 
-def _shown_queue(kind: Kind, queue: list[Any], workers: int) -> list[tuple[Any, int]]:
+def _shown_queue(kind: JobKind, queue: list[Any], workers: int) -> list[tuple[Any, int]]:
     return list(zip(queue, queries.waits(kind, queue, workers), strict=True))
 
 

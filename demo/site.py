@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from bakes.recording import recording
+from captures.browser import browser_options
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
 from captures.requests import parse
-from captures.runner import browser_options
 from pieces.serve import make_server
 
 RECORDED = ("orbit", "prism")

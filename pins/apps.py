@@ -1,19 +1,4 @@
-from typing import Any
-
 from django.apps import AppConfig
-
-PIN: dict[str, Any] = {
-    "name": "pin",
-    "model_label": "captures.Pin",
-    "pool": "deliver",
-    "runner": "pins.runner.run",
-    "time_limit_s": 600,
-    "related": ("grab", "kept"),
-    "named": "piece",
-    "again": "pins.services.pin_again",
-    "places": ("art:ipfs",),
-    "beside": 4,
-}
 
 
 class PinsConfig(AppConfig):
@@ -29,8 +14,9 @@ class PinsConfig(AppConfig):
         from oven.ops.health import traffic
         from oven.storage import stores
         from pins import models, serializers
+        from pins.runner import PinRunner
 
-        registry.register(registry.Kind(**PIN))
+        registry.register(PinRunner())
         snapshot.provide("pin", serializers.status_parts)
         stores.protect(models.protected_artifacts)
         jobs_ended.connect(models.release_ended, sender=Grab, dispatch_uid="pins.release")

@@ -1,23 +1,24 @@
-"""One try to pin a file. Imported by workers, and by the process that pins with a caller's keys."""
+"""What a worker does for a pin: one attempt to pin a file at a back-end."""
 
 from __future__ import annotations
 
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
 
 from captures.models import Grab
 from oven.egress.client import background
 from oven.events import stream
-from oven.jobs import lifecycle, scratch
-from oven.jobs.context import Execution
+from oven.jobs import lifecycle
+from oven.jobs.context import JobContext
+from oven.jobs.runner import JobRunner
 from oven.jobs.states import State
 from oven.storage import stores
 from oven.storage.models import Artifact
-from pins import caller_keys
+from pins import caller_keys, services
 from pins.ipfs import backends, cid
 from pins.ipfs.backends import Content, PinError, Pinned
 from pins.models import Keep, Pin
@@ -26,30 +27,70 @@ UNKEPT = timedelta(days=1)  # a copy whose pin was cancelled in the last moment 
 HTML = "text/html; charset=utf-8"
 
 
-def run(execution: Execution) -> None:
-    """Computes the CID, pins, compares, stores our own copy, then publishes pin and keep in one transaction."""
-    pin: Pin = execution.job
-    try:
-        with scratch.directory(pin) as place:
-            source = _source(pin)
-            content = _content(execution, pin, source, place)
-            pinned = _pin(execution, pin, content)
-            execution.report("storing", 90, "Storing a copy")
-            execution.beat()  # the last look whether this attempt still counts
-            kept = store_copy(content, pinned.cid, pin.format, source.mime, **_shape(source))
-        execution.job = lifecycle.finish(pin, execution.spans, cid=pinned.cid, kept=kept, found=pinned.found)
-    except PinError as error:
-        _fail(execution, error)
-        return
-    except stores.StoreError as error:
-        execution.note(f"store: {error}")
-        _fail(
-            execution, PinError("store", "The file could not be read from the store, or written to it.", retry=True)
-        )
-        return
-    stream.log("success", f"{pin.piece}: pinned at {pin.backend} as {pinned.cid}")
-    if grab := Grab.objects.select_related("artifact").filter(pk=pin.grab_id).first():
-        stream.publish_job("job.ended", grab)  # its CID is shown
+class PinRunner(JobRunner):
+    """Compute the CID, pin, compare, store our own copy, then publish pin and keep in one transaction."""
+
+    name = "pin"
+    model = Pin
+    pool = "deliver"
+    timeout_s = 600
+    max_concurrent = 4
+    related = ("grab", "kept")
+    search_field = "piece"
+    can_requeue = True
+    storage_prefixes = ("art:ipfs",)
+    failures: ClassVar[tuple[type[Exception], ...]] = (PinError,)
+
+    def work(self, context: JobContext, place: Path) -> None:
+        pin: Pin = context.job
+        source = _source(pin)
+        content = self._content(context, pin, source, place)
+        pinned = self._pin(context, pin, content)
+        context.report("storing", 90, "Storing a copy")
+        context.beat()  # the last check whether this attempt still counts
+        kept = store_copy(content, pinned.cid, pin.format, source.mime, **_shape(source))
+        context.job = lifecycle.finish(pin, context.spans, cid=pinned.cid, kept=kept, found=pinned.found)
+        stream.log("success", f"{pin.piece}: pinned at {pin.backend} as {pinned.cid}")
+        if grab := Grab.objects.select_related("artifact").filter(pk=pin.grab_id).first():
+            stream.publish_job("job.ended", grab)  # its CID is shown
+
+    def failed(self, context: JobContext, error: PinError) -> None:
+        pin: Pin = context.job
+        delay = backends.retry_delay(pin.attempt, error.retry_after_s)
+        if self.fail(context, error.code, error.message, error.retry, delay).state == State.FAILED:
+            stream.log("error", f"{pin.piece}: not pinned at {pin.backend}: {error.message}")
+        else:
+            stream.log("warn", f"{pin.piece}: {error.message} Next try in {delay.total_seconds():.0f} s.")
+
+    def store_failed(self, context: JobContext) -> None:
+        message = "The file could not be read from the store, or written to it."
+        self.failed(context, PinError("store", message, retry=True))
+
+    def requeue(self, job: Pin, *, user: Any = None, skip_cache: bool = False) -> Pin:
+        return services.pin_again(job, user=user)
+
+    def _content(self, context: JobContext, pin: Pin, source: Artifact, place: Path) -> Content:
+        context.report("preparing", 10, "Computing the CID")
+        path = place / "file"
+        with self.timed(context, "prepare"):
+            stores.copy_out(source, path)
+            content = content_of(path, pin.filename)
+        context.note(f"{path.stat().st_size} bytes, {content.wanted}")
+        return content
+
+    def _pin(self, context: JobContext, pin: Pin, content: Content) -> Pinned:
+        held = caller_keys.take(pin)
+        if pin.own_keys and held is None:
+            raise PinError("keys_gone", "The keys came with a request that has ended; ask again with the keys.")
+        backend = backends.get(pin.backend, held.keys if held else None)
+        look_first = pin.attempt > 1 or known_at(pin.backend, content.sha256)
+        Pin.objects.filter(pk=pin.pk).update(sha256=content.sha256)
+        context.report("pinning", 40, f"Pinning at {pin.backend}")
+        patience_s = held.until - time.monotonic() if held else 0.0  # nobody else could try again with these keys
+        with self.timed(context, "pin"):
+            pinned = context.wait(background(backends.pin_patiently(backend, content, look_first, patience_s)))
+        context.note(f"{'found' if pinned.found else 'pinned'} at {pin.backend}: {pinned.cid}")
+        return pinned
 
 
 def _source(pin: Pin) -> Artifact:
@@ -64,37 +105,8 @@ def _source(pin: Pin) -> Artifact:
     return grab.artifact
 
 
-def _content(execution: Execution, pin: Pin, source: Artifact, place: Path) -> Content:
-    execution.report("preparing", 10, "Computing the CID")
-    started = time.monotonic()
-    path = place / "file"
-    stores.copy_out(source, path)
-    content = content_of(path, pin.filename)
-    execution.spans["prepare"] = round((time.monotonic() - started) * 1000)
-    execution.note(f"{path.stat().st_size} bytes, {content.wanted}")
-    return content
-
-
 def content_of(path: Path, filename: str) -> Content:
     return Content(path, filename, stores.digest(path), cid.of_file(path))
-
-
-def _pin(execution: Execution, pin: Pin, content: Content) -> Pinned:
-    held = caller_keys.take(pin)
-    if pin.own_keys and held is None:
-        raise PinError("keys_gone", "The keys came with a request that has ended; ask again with the keys.")
-    backend = backends.get(pin.backend, held.keys if held else None)
-    look_first = pin.attempt > 1 or known_at(pin.backend, content.sha256)
-    Pin.objects.filter(pk=pin.pk).update(sha256=content.sha256)
-    execution.report("pinning", 40, f"Pinning at {pin.backend}")
-    started = time.monotonic()
-    patience_s = held.until - started if held else 0.0  # nobody else could try again with these keys
-    try:
-        pinned = execution.wait(background(backends.pin_patiently(backend, content, look_first, patience_s)))
-    finally:
-        execution.spans["pin"] = round((time.monotonic() - started) * 1000)
-    execution.note(f"{'found' if pinned.found else 'pinned'} at {pin.backend}: {pinned.cid}")
-    return pinned
 
 
 def known_at(backend: str, sha256: str) -> bool:
@@ -111,14 +123,3 @@ def store_copy(content: Content, pinned_cid: str, format_: str, mime: str, **fac
 
 def _shape(source: Artifact) -> dict[str, Any]:
     return {name: getattr(source, name) for name in ("width", "height", "frames")}
-
-
-def _fail(execution: Execution, error: PinError) -> None:
-    pin: Pin = execution.job
-    execution.note(f"{error.code}: {error.message}")
-    delay = backends.retry_delay(pin.attempt, error.retry_after_s)
-    execution.job = lifecycle.fail(pin, error.code, error.message, error.retry, execution.spans, delay)
-    if execution.job.state == State.FAILED:
-        stream.log("error", f"{pin.piece}: not pinned at {pin.backend}: {error.message}")
-    else:
-        stream.log("warn", f"{pin.piece}: {error.message} Next try in {delay.total_seconds():.0f} s.")

@@ -25,7 +25,7 @@ from supervisor import linux
 
 READY = b"ready"
 LONGEST = 16_384  # bytes of a message
-PROGRAM = ("captures.runner", "bakes.runner", "bundles.runner", "oven_site.asgi", "av")
+PROGRAM = ("captures.browser", "bakes.engine.bake", "bundles.process_engine", "oven_site.asgi", "av")
 _ADOPTED_WITHIN_S = 5.0
 
 

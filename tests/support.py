@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def rested(kind: str) -> bool:
     """Return whether no thread works at a job of this kind: a row has ended a little before its thread has."""
     from oven.jobs import registry, worker
 
-    most = registry.get(kind).beside
+    most = registry.get(kind).max_concurrent
     assert most
     return bool(worker._threads(kind, most)[1]._value == most)
 
@@ -120,3 +121,18 @@ def finished(grab: Any, scratch: Path, **fields: Any) -> Any:
     file = picture(scratch / f"{grab.pk}.{grab.format}")
     artifact = stores.keep(file, f"oven/grabs/{grab}.{grab.format}", "image/png", expires_at=expires)
     return lifecycle.finish(grab, {"queue": 1}, **{"artifact": artifact, "expires_at": expires, **fields})
+
+
+@contextmanager
+def kind_that_runs(run: Callable[[Any], None], name: str = "grab", **fields: Any) -> Iterator[None]:
+    """Register a kind of grabs that runs `run(context)` instead of opening a browser."""
+    from oven.jobs import registry
+
+    real = registry.get("grab")
+    kind = type("Replacement", (type(real),), {"name": name, "run": lambda _, context: run(context), **fields})()
+    registry.register(kind)
+    try:
+        yield
+    finally:
+        registry.unregister(name)
+        registry.register(real)

@@ -197,13 +197,13 @@ def test_the_look_for_connections_sees_them(code: str, reaches: bool) -> None:
 
 
 def test_every_browser_of_the_service_gets_the_one_set_of_options() -> None:
-    """Those that send it through the proxy: `captures.runner.browser_options`."""
+    """Those that send it through the proxy: `captures.browser.browser_options`."""
     found = set()
     for path in SERVICE:
         for node in nodes(parsed(path)):
             name = unparsed(node.func) if isinstance(node, ast.Call) else ""
             bare = name == "EngineHost" and not node.args and not node.keywords  # type: ignore[attr-defined]
-            if bare or (name == "BrowserOptions" and not allowed(path, {"captures/engine", "captures/runner.py"})):
+            if bare or (name == "BrowserOptions" and not allowed(path, {"captures/engine", "captures/browser.py"})):
                 found.add(name_of(path))
     assert found == set()
 

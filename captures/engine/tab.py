@@ -32,7 +32,11 @@ DOING = {  # what the page does meanwhile, for the sentence about one that does 
     "Runtime.evaluate": "running its scripts",
     "Emulation.setVirtualTimePolicy": "running its scripts",
 }
-NAVIGATED = ("Inspected target navigated", "Execution context was destroyed", "Cannot find default execution context")
+NAVIGATED = (
+    "Inspected target navigated",
+    "Execution context was destroyed",
+    "Cannot find default execution context",
+)
 EVALUATE_ATTEMPTS = 5
 SHARED_WORKERS = {**AUTO_ATTACH, "filter": [{"type": "shared_worker"}, {"exclude": True}]}
 

@@ -1,4 +1,4 @@
-"""Asking for cards, and keeping the site's own ones new. Running is `captures.og_images.runner`, for workers only."""
+"""Submit cards, and keep the site's own ones new. `captures.og_images.runner` makes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from captures.engine.cards.spec import Layout
@@ -83,16 +82,6 @@ def refresh(card: Card, *, user: Any = None) -> Asked:
     return ask(layout, anew=True, recapture=True, source="again", user=user, lane=Lane.BATCH)
 
 
-def again(card: Card, *, user: Any = None) -> Card:
-    return refresh(card, user=user).card
-
-
-def retained(cards: QuerySet[Card]) -> QuerySet[Card, int]:
-    """The newest good one of every layout, which is shown until there is a newer one."""
-    newer = Card.objects.filter(state=State.COMPLETE, layout=OuterRef("layout"), pk__gt=OuterRef("pk"))
-    return cards.filter(state=State.COMPLETE).exclude(Exists(newer)).values_list("pk", flat=True)
-
-
 def _just_failed(key: str) -> Card | None:
     """Whoever asks next is told the same, instead of the site being asked again and again."""
     newest = Card.objects.filter(key=key).order_by("-id").first()
@@ -101,8 +90,8 @@ def _just_failed(key: str) -> Card | None:
     return newest if timezone.now() - newest.ended_at < PAUSE else None
 
 
-def look_after() -> None:
-    """Called every few seconds: makes the regular cards again once they are due, shortly after the start at first."""
+def make_due_cards() -> None:
+    """Make the regular cards that are due; called every few seconds. The first time shortly after the start."""
     global _looked_first
     now = time.monotonic()
     _looked_first = now if _looked_first is None else _looked_first

@@ -8,15 +8,9 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from oven.jobs import registry
+        from oven.jobs import bulk, registry
+        from oven.jobs.models import BulkAction
+        from oven.jobs.signals import jobs_ended
 
-        registry.register(
-            registry.Kind(
-                name="bulk",
-                model_label="jobs.BulkAction",
-                pool="deliver",
-                runner="oven.jobs.bulk.run",
-                time_limit_s=900,
-                beside=2,
-            )
-        )
+        registry.register(bulk.BulkRunner())
+        jobs_ended.connect(bulk.action_ended, sender=BulkAction, dispatch_uid="jobs.bulk")

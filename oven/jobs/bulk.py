@@ -10,16 +10,16 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from oven.errors import BadRequest
 from oven.events import stream
 from oven.jobs import admission, lifecycle, registry
 from oven.jobs.bulk_insert import insert_many
-from oven.jobs.context import Execution
+from oven.jobs.context import JobContext
 from oven.jobs.filters import Filter
 from oven.jobs.models import BulkAction, Job
-from oven.jobs.registry import Kind
+from oven.jobs.registry import JobKind
+from oven.jobs.runner import JobRunner
 from oven.jobs.states import ACTIVE, ENDED, WAITING, BulkVerb, Lane, State
 
 CHUNK = 500
@@ -41,7 +41,7 @@ def verb_of(value: object) -> BulkVerb:
         raise BadRequest("action", text, BulkVerb.values) from None
 
 
-def find(verb: BulkVerb, wanted: Filter, ids: Sequence[str], may: Callable[[Kind], bool]) -> Targets:
+def find(verb: BulkVerb, wanted: Filter, ids: Sequence[str], may: Callable[[JobKind], bool]) -> Targets:
     """What the verb would be carried out on: jobs by their ids, or all that the filter finds and that allow it.
 
     Kinds that the person may not act on are left out. Raises BadRequest for more than the limit.
@@ -50,7 +50,7 @@ def find(verb: BulkVerb, wanted: Filter, ids: Sequence[str], may: Callable[[Kind
         raise BadRequest("ids", f"ids: at most {_MOST_IDS}; use a filter for more.", _MOST_IDS)
     targets: Targets = {}
     for kind in wanted.kinds():
-        if not may(kind) or (verb == BulkVerb.AGAIN and not (kind.again or kind.copies)):
+        if not may(kind) or (verb == BulkVerb.AGAIN and not kind.can_requeue):
             continue
         rows = wanted.rows(kind).filter(state__in=_STATES[verb])
         if ids:
@@ -104,15 +104,14 @@ def start(verb: BulkVerb, targets: Targets, *, user: Any, lane: str = "", skip_c
     lifecycle.submit(action)
     if verb == BulkVerb.AGAIN:
         for kind in [registry.get(name) for name in targets]:
-            if kind.copies:
+            if kind.clones:
                 _queue_copies(action, kind, due)
     announce(action)
     return action
 
 
-def _queue_copies(action: BulkAction, kind: Kind, due: datetime) -> None:
+def _queue_copies(action: BulkAction, kind: JobKind, due: datetime) -> None:
     """New rows in short transactions, so that nobody else has to wait for the database."""
-    copies: Callable[..., list[dict[str, Any]]] = import_string(kind.copies)
     shared = {
         "bulk": action,
         "due_at": due,
@@ -122,14 +121,14 @@ def _queue_copies(action: BulkAction, kind: Kind, due: datetime) -> None:
     }
     for keys in _chunks(action.targets[kind.name]):
         rows = kind.model._default_manager.filter(pk__in=keys).order_by("id")
-        insert_many(kind.model, copies(rows, skip_cache=action.spec["skipCache"]), shared)
+        insert_many(kind.model, kind.clone_fields(rows, skip_cache=action.spec["skipCache"]), shared)
 
 
 def take_back(action: BulkAction) -> int:
     """Rows of an undone action that have not started leave the queue without a trace. Returns how many."""
     taken = 0
     for kind in [registry.get(name) for name in action.targets if name in registry.names()]:
-        if kind.copies:
+        if kind.clones:
             rows = kind.model._default_manager.filter(bulk=action, state=State.QUEUED, attempt=0)
             taken += rows.delete()[0]
     return taken
@@ -161,29 +160,12 @@ def under_way() -> list[BulkAction]:
 # --- carrying it out ------------------------------------------------------------------------------------------------
 
 
-def run(execution: Execution) -> None:
-    """What the light worker does once the window has closed. A second attempt goes on where the first one ended."""
-    action: BulkAction = execution.job
-    queued = _queued(action)
-    todo = [(name, key) for name, keys in action.targets.items() if name not in queued for key in keys]
-    begin = int(action.spec.get("at", 0))
-    done = action.done or sum(queued.values())
-    for at, (name, key) in enumerate(todo[begin:], start=begin + 1):
-        done += _carry_out(action, name, key)
-        if at % SAVE_EVERY == 0:
-            execution.look()
-            execution.report("acting", 100 * at // len(todo), f"{at:,} of {len(todo):,}")
-            BulkAction.objects.filter(pk=action.pk).update(done=done, spec={**action.spec, "at": at})
-    lifecycle.finish(action, execution.spans, done=done)
-    stream.log("success", f"{action.spec['text']}: {done:,} done")
-
-
 def _queued(action: BulkAction) -> dict[str, int]:
     """Rows by kind that wait in the queue already: the sweep sends them on their way."""
     if action.action != BulkVerb.AGAIN:
         return {}
     kinds = [registry.get(name) for name in action.targets]
-    return {kind.name: kind.model._default_manager.filter(bulk=action).count() for kind in kinds if kind.copies}
+    return {kind.name: kind.model._default_manager.filter(bulk=action).count() for kind in kinds if kind.clones}
 
 
 def _carry_out(action: BulkAction, name: str, key: Any) -> bool:
@@ -200,23 +182,22 @@ def _carry_out(action: BulkAction, name: str, key: Any) -> bool:
         return False
 
 
-def _again(action: BulkAction, kind: Kind, row: Job) -> bool:
-    again: Callable[..., Any] = import_string(kind.again)
-    again(row, user=action.requested_by)
+def _again(action: BulkAction, kind: JobKind, row: Job) -> bool:
+    kind.requeue(row, user=action.requested_by, skip_cache=action.spec["skipCache"])
     return True
 
 
-def _cancel(action: BulkAction, kind: Kind, row: Job) -> bool:
+def _cancel(action: BulkAction, kind: JobKind, row: Job) -> bool:
     lifecycle.cancel(row)
     return True
 
 
-def _move(action: BulkAction, kind: Kind, row: Job) -> bool:
+def _move(action: BulkAction, kind: JobKind, row: Job) -> bool:
     lifecycle.move(row, Lane(action.spec["lane"]))
     return True
 
 
-_CARRY_OUT: dict[BulkVerb, Callable[[BulkAction, Kind, Any], bool]] = {
+_CARRY_OUT: dict[BulkVerb, Callable[[BulkAction, JobKind, Any], bool]] = {
     BulkVerb.AGAIN: _again,
     BulkVerb.CANCEL: _cancel,
     BulkVerb.LANE: _move,
@@ -226,3 +207,39 @@ _CARRY_OUT: dict[BulkVerb, Callable[[BulkAction, Kind, Any], bool]] = {
 def _chunks(keys: list[Any]) -> Iterator[list[Any]]:
     for at in range(0, len(keys), CHUNK):
         yield keys[at : at + CHUNK]
+
+
+# --- the kind -------------------------------------------------------------------------------------------------------
+
+
+class BulkRunner(JobRunner):
+    """Carry out a bulk action once its undo window has closed. A later attempt goes on where an earlier one ended."""
+
+    name = "bulk"
+    model = BulkAction
+    pool = "deliver"
+    timeout_s = 900
+    max_concurrent = 2
+
+    def run(self, context: JobContext) -> None:
+        action: BulkAction = context.job
+        queued = _queued(action)
+        todo = [(name, key) for name, keys in action.targets.items() if name not in queued for key in keys]
+        begin = int(action.spec.get("at", 0))
+        done = action.done or sum(queued.values())
+        for at, (name, key) in enumerate(todo[begin:], start=begin + 1):
+            done += _carry_out(action, name, key)
+            if at % SAVE_EVERY == 0:
+                context.look()
+                context.report("acting", 100 * at // len(todo), f"{at:,} of {len(todo):,}")
+                BulkAction.objects.filter(pk=action.pk).update(done=done, spec={**action.spec, "at": at})
+        lifecycle.finish(action, context.spans, done=done)
+        stream.log("success", f"{action.spec['text']}: {done:,} done")
+
+
+def action_ended(jobs: Sequence[BulkAction], **_: Any) -> None:
+    """Delete what an undone action has put into the queue, unless somebody else waits for it by now."""
+    for action in jobs:
+        if action.state == State.CANCELLED:
+            take_back(action)
+        announce(action)

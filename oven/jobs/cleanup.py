@@ -1,26 +1,29 @@
-"""What is cleared away now and then: every kind's own, scratch that nobody owns any more, what is past its time."""
+"""What the light worker does regularly: each kind's periodic work, and deleting what has expired."""
 
 from __future__ import annotations
 
-from django.utils.module_loading import import_string
+from collections.abc import Callable
 
 from oven.jobs import registry, scratch
 
-RETENTION = "oven.ops.retention.scheduler.run"
+Cleanup = Callable[[], dict[str, int]]
+_more: list[Cleanup] = []
 
 
-def look_after() -> None:
-    """What every kind wants to have looked after every few seconds."""
+def register(cleanup: Cleanup) -> None:
+    """Register what is cleaned up besides scratch and each kind's own. `cleanup` returns counts by name."""
+    _more.append(cleanup)
+
+
+def run_periodic() -> None:
+    """Let every kind do what is due every few seconds."""
     for kind in registry.kinds():
-        if kind.regular:
-            import_string(kind.regular)()
+        kind.periodic()
 
 
 def run() -> dict[str, int]:
-    """Safe to run at any time, by several at once. Returns what was cleared, by name."""
+    """Clean up; return what was deleted, by name. Safe to run at any time, by several at once."""
     cleared = {"scratch": scratch.sweep()}
-    for kind in registry.kinds():
-        if kind.housekeep:
-            cleared.update(import_string(kind.housekeep)())
-    cleared.update(import_string(RETENTION)())
+    for cleanup in (*(kind.cleanup for kind in registry.kinds()), *_more):
+        cleared.update(cleanup())
     return cleared

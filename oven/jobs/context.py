@@ -38,7 +38,7 @@ class Released(Exception):
     """The worker shuts down; another one will take the job up."""
 
 
-class Execution:
+class JobContext:
     """What a runner is given. `report` may be called from any thread."""
 
     def __init__(self, job: Job) -> None:

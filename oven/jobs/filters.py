@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.utils.module_loading import import_string
 
 from oven.errors import BadRequest
 from oven.jobs import queries, registry
 from oven.jobs.models import Job
-from oven.jobs.registry import Kind
+from oven.jobs.registry import JobKind
 from oven.jobs.states import State
 
 PAGE = 48
@@ -37,14 +36,14 @@ class Filter:
     def parse(cls, raw: Mapping[str, Any]) -> Filter:
         """From query parameters of the same names. Raises BadRequest for a kind or state that does not exist."""
         found = cls(**{field.name: str(raw.get(field.name, "")).strip()[:TEXT_CHARS] for field in fields(cls)})
-        _check("kind", found.kind, [kind.name for kind in shown_kinds()])
+        _check("kind", found.kind, [kind.name for kind in registry.shown()])
         _check("state", found.state, State.values)
         return found
 
-    def kinds(self) -> list[Kind]:
-        return [kind for kind in shown_kinds() if self.kind in ("", kind.name)]
+    def kinds(self) -> list[JobKind]:
+        return [kind for kind in registry.shown() if self.kind in ("", kind.name)]
 
-    def rows(self, kind: Kind) -> QuerySet[Any]:
+    def rows(self, kind: JobKind) -> QuerySet[Any]:
         """Of one kind, with what is needed to show them."""
         wanted = Q()
         if self.state:
@@ -57,16 +56,12 @@ class Filter:
             wanted &= self._named(kind)
         return queries.rows(kind).filter(wanted)
 
-    def _named(self, kind: Kind) -> Q:
+    def _named(self, kind: JobKind) -> Q:
         """By a few names that hold the text, where they are kept; of many, the rows are read until a page is full."""
-        found: list[str] = import_string(kind.names)(self.piece, NAMES + 1) if kind.names else []
-        if kind.names and len(found) <= NAMES:
-            return Q(**{f"{kind.named}__in": found})
-        return Q(**{f"{kind.named}__icontains": self.piece})
-
-
-def shown_kinds() -> list[Kind]:
-    return [kind for kind in registry.kinds() if kind.model.shown]
+        found = kind.search_values(self.piece, NAMES + 1)
+        if found is not None and len(found) <= NAMES:
+            return Q(**{f"{kind.search_field}__in": found})
+        return Q(**{f"{kind.search_field}__icontains": self.piece})
 
 
 def _check(field: str, value: str, valid: Iterable[str]) -> None:

@@ -109,14 +109,6 @@ class BulkAction(Job):
     def title(self) -> str:
         return f"{self.get_action_display()}: {self.asked}"
 
-    def on_end(self) -> None:
-        """Undone: what it had put into the queue is taken out again, unless somebody else waits for it by now."""
-        from oven.jobs import bulk
-
-        if self.state == State.CANCELLED:
-            bulk.take_back(self)
-        bulk.announce(self)
-
 
 class Attempt(models.Model):
     """One run of a job: who ran it, what happened, its spans and its log."""

@@ -8,39 +8,40 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, QuerySet, When
 
+from oven.jobs import queue
 from oven.jobs.models import Job
-from oven.jobs.registry import Kind
+from oven.jobs.registry import JobKind
 from oven.jobs.states import RUNNING, WAITING, Lane, State
 
 DEFAULT_WAIT_MS = 30_000
 LANE_ORDER = Case(*(When(lane=lane, then=rank) for rank, lane in enumerate(Lane.values)))
 
 
-def rows(kind: Kind) -> QuerySet[Any]:
+def rows(kind: JobKind) -> QuerySet[Any]:
     """With what is needed to show them."""
     return kind.model._default_manager.select_related(*kind.related)
 
 
-def running(kind: Kind) -> list[Any]:
+def running(kind: JobKind) -> list[Any]:
     return list(rows(kind).filter(state__in=RUNNING).order_by("id"))
 
 
-def waiting(kind: Kind, most: int = 0) -> list[Any]:
+def waiting(kind: JobKind, most: int = 0) -> list[Any]:
     """The queue as it will be served: by lane, what was moved to the front, then by age."""
     found = rows(kind).filter(state__in=WAITING)
     return list(found.order_by(LANE_ORDER, "rank", "id")[: most or settings.OVEN_QUEUE_CEILING])
 
 
-def waiting_count(kind: Kind) -> int:
+def waiting_count(kind: JobKind) -> int:
     return kind.model._default_manager.filter(state__in=WAITING).count()
 
 
-def recent(kind: Kind, count: int) -> list[Any]:
+def recent(kind: JobKind, count: int) -> list[Any]:
     """The last to end first."""
     return list(rows(kind).filter(ended_at__isnull=False).order_by("-ended_at", "-id")[:count])
 
 
-def mean_duration_ms(kind: Kind) -> int:
+def mean_duration_ms(kind: JobKind) -> int:
     """Of the last ten good ones, from their start (waiting does not count)."""
     good = kind.model._default_manager.filter(state=State.COMPLETE).order_by("-id")
     spans = [
@@ -56,17 +57,15 @@ def estimated_wait_ms(position: int, workers: int, mean_ms: int) -> int:
     return mean_ms * -(-position // max(1, workers))
 
 
-def waits(kind: Kind, queue: Sequence[Job], workers: int) -> list[int]:
+def waits(kind: JobKind, queue: Sequence[Job], workers: int) -> list[int]:
     """The estimates of a whole queue."""
     mean = mean_duration_ms(kind) if queue else 0
     return [estimated_wait_ms(position, workers, mean) for position in range(1, len(queue) + 1)]
 
 
-def workers(kind: Kind) -> int:
+def workers(kind: JobKind) -> int:
     """Workers of a kind that are alive; one when nobody can tell."""
-    from oven.jobs.worker import workers_of
-
     try:
-        return max(1, workers_of(kind.pool))
+        return max(1, queue.workers_of(kind.pool))
     except Exception:  # the count only shapes an estimate
         return 1

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 import django_rq
+import psutil
 from django.conf import settings
 from django.utils import timezone
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
 
 from oven import logs
 from oven.jobs import registry
@@ -56,11 +58,11 @@ def enqueue(job: Job, first: bool = False) -> bool:
     return True
 
 
-def _message(job: Job, kind: registry.Kind) -> dict[str, Any]:
+def _message(job: Job, kind: registry.JobKind) -> dict[str, Any]:
     return {
         "args": (job.kind, job.pk),
         "job_id": message_id(job),
-        "timeout": kind.time_limit_s + GRACE_S,
+        "timeout": kind.timeout_s + GRACE_S,
         "result_ttl": 0,
         "failure_ttl": 3600,
         "description": str(job),
@@ -68,7 +70,7 @@ def _message(job: Job, kind: registry.Kind) -> dict[str, Any]:
     }
 
 
-def enqueue_many(kind: registry.Kind, jobs: Iterable[Job]) -> int:
+def enqueue_many(kind: registry.JobKind, jobs: Iterable[Job]) -> int:
     """The messages of many rows of a kind, in one round trip a lane. Returns how many. Raises RedisError."""
     sent = 0
     by_lane: dict[str, list[Any]] = {}
@@ -80,7 +82,7 @@ def enqueue_many(kind: registry.Kind, jobs: Iterable[Job]) -> int:
     return sent
 
 
-def under_way(kind: registry.Kind) -> set[str]:
+def under_way(kind: registry.JobKind) -> set[str]:
     """Ids of all messages waiting in a kind's queues. Raises RedisError.
 
     Not those a worker has taken: it claims the row at once, or died before it could.
@@ -120,3 +122,11 @@ def cancel_flagged(job: Job) -> bool:
         return bool(connection().exists(_cancel_key(job.kind, job.pk)))
     except RedisError:
         return False
+
+
+def workers_of(pool: str) -> int:
+    """Workers that serve a pool's queues. One that was killed stays registered for a while, but does not count."""
+    found = Worker.all(connection=connection())
+    serving = [worker for worker in found if any(name.startswith(f"{pool}.") for name in worker.queue_names())]
+    here = socket.gethostname()
+    return sum(worker.hostname != here or psutil.pid_exists(worker.pid or 0) for worker in serving)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from oven.jobs import lifecycle, queue, registry, turns
-from oven.jobs.registry import Kind
+from oven.jobs.registry import JobKind
 from oven.jobs.states import ACTIVE, RUNNING, WAITING, Lane, State
 from oven.jobs.worker import is_dead
 
@@ -48,7 +48,7 @@ def sweep() -> Swept:
     return swept
 
 
-def recover_lost(kind: Kind) -> int:
+def recover_lost(kind: JobKind) -> int:
     """Rows that run without a live worker."""
     recovered = 0
     for job in kind.model._default_manager.filter(state__in=RUNNING).iterator():
@@ -67,7 +67,7 @@ def _stale(beaten: datetime) -> bool:
     return abs(timezone.now() - beaten) > timedelta(seconds=settings.OVEN_STALE_S)
 
 
-def enqueue_missing(kind: Kind) -> int:
+def enqueue_missing(kind: JobKind) -> int:
     """Rows that wait, are due, and have no message under way."""
     now = timezone.now()
     # What lies ahead of now is not young: the clock has been set back.
@@ -89,7 +89,7 @@ def enqueue_missing(kind: Kind) -> int:
         return 0
 
 
-def age_lanes(kind: Kind) -> int:
+def age_lanes(kind: JobKind) -> int:
     """Whoever has waited longest moves one lane up, so that low lanes never starve.
 
     A few at a time: ten thousand that were asked for at once must not stand before whoever asks now.

@@ -1,67 +1,83 @@
-"""The kinds of jobs. Each verb registers itself, so that nothing here knows the verbs."""
+"""The kinds of jobs. Each app registers its own when it is loaded, so that nothing here imports an app."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
-from django.apps import apps
-from django.utils.module_loading import import_string
+from django.db.models import QuerySet
 
-if TYPE_CHECKING:
-    from oven.jobs.context import Execution
-    from oven.jobs.models import Job
+from oven.jobs.models import Job
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How one kind of job is stored, queued, run and shown."""
+class JobKind:
+    """How one kind of job is stored, queued, found, kept and cleaned up.
 
-    name: str
-    model_label: str  # "captures.Grab"
-    pool: str  # prefix of its queues, one a lane
-    runner: str  # dotted path of `run(execution)`: imported in workers only
-    time_limit_s: int  # of one attempt, for the queue's own alarm
-    related: tuple[str, ...] = ()  # rows that its own are shown with
-    named: str = "public_id"  # the field that people look for it by
-    names: str = ""  # dotted path of `names(text, limit)`: values of that field that hold a text, where they are kept
-    again: str = ""  # dotted path of `again(row, user=)`: the same once more
-    copies: str = ""  # dotted path of `copies(rows, skip_cache=)`: fields of new rows for many ended ones
-    beside: int = 0  # so many run beside one another, in threads of one worker (they only wait for others)
-    regular: str = ""  # dotted path of what is to be looked after every few seconds, by the light worker
-    housekeep: str = ""  # dotted path of what is to be cleared away now and then; returns counts by name
+    Every kind is a subclass of `oven.jobs.runner.JobRunner`, which also says how a job is run. This base holds what
+    the queue, the lists and retention read.
+    """
 
-    # How long its history is kept: what a rule starts with, see oven.ops.retention.
-    keep_days: int | None = 90  # None: for ever
-    keep_rows: int | None = 1_000_000  # None: any number
-    protect: str = ""  # dotted path of `retained(rows)`: primary keys of those, in this queryset, that must stay
-    keys: tuple[str, ...] = ()  # its fields that hold keys of files in the art store, which have no row of their own
-    pointers: tuple[str, ...] = ()  # "app.Model.field" elsewhere: a file whose key such a field holds stays
-    places: tuple[str, ...] = ()  # "store:prefix" where its files lie, and nobody else's
+    name: ClassVar[str]
+    model: ClassVar[type[Job]]
+    pool: ClassVar[str]  # prefix of its queues, one for each lane
+    timeout_s: ClassVar[int]  # of one attempt
+    max_concurrent: ClassVar[int] = 0  # so many at once in threads of one worker; for jobs that mostly wait. 0: one
+    related: ClassVar[tuple[str, ...]] = ()  # foreign keys that lists show
+    search_field: ClassVar[str] = "public_id"
+    can_requeue: ClassVar[bool] = False
+    clones: ClassVar[bool] = False  # many are requeued at once by `clone_fields`
 
-    @property
-    def model(self) -> type[Job]:
-        model: Any = apps.get_model(self.model_label)
-        return model  # type: ignore[no-any-return]
+    # How long its history is kept: what a rule starts with, see oven.ops.retention. None: without a limit.
+    keep_days: ClassVar[int | None] = 90
+    keep_rows: ClassVar[int | None] = 1_000_000
+    file_fields: ClassVar[tuple[str, ...]] = ()  # hold keys of files in the art store that have no row of their own
+    referenced_by: ClassVar[tuple[str, ...]] = ()  # "app.Model.field" elsewhere: a file whose key is there stays
+    storage_prefixes: ClassVar[tuple[str, ...]] = ()  # "store:prefix" where its files are, and nothing else's
 
     def queue_name(self, lane: str) -> str:
         return f"{self.pool}.{lane}"
 
-    def run(self, execution: Execution) -> None:
-        runner: Callable[[Execution], None] = import_string(self.runner)
-        runner(execution)
+    def run(self, context: Any) -> None:
+        """Run one attempt. `context` is a `JobContext`."""
+        raise NotImplementedError
+
+    def requeue(self, job: Any, *, user: Any = None, skip_cache: bool = False) -> Job:
+        """Submit a new job that does the same as an ended one."""
+        raise NotImplementedError
+
+    def clone_fields(self, jobs: QuerySet[Any], *, skip_cache: bool) -> list[dict[str, Any]]:
+        """Return the fields of new rows that do the same as these."""
+        raise NotImplementedError
+
+    def search_values(self, text: str, limit: int) -> list[str] | None:
+        """Return the values of `search_field` that contain a text, where a table of them exists; None elsewhere."""
+        return None
+
+    def periodic(self) -> None:
+        """Do what is due every few seconds. The light worker calls it."""
+
+    def cleanup(self) -> dict[str, int]:
+        """Delete what has expired. Return counts by name."""
+        return {}
+
+    def retained(self, rows: QuerySet[Any]) -> Iterable[int]:
+        """Return the primary keys of rows that must not be deleted, whatever their age."""
+        return ()
 
 
-_kinds: dict[str, Kind] = {}
-_verbs: dict[str, str] = {}
+_kinds: dict[str, JobKind] = {}
+_verbs: dict[str, Callable[[Any], object]] = {}
 
 
-def register(kind: Kind) -> None:
+def register(kind: JobKind) -> None:
     _kinds[kind.name] = kind
 
 
-def get(name: str) -> Kind:
+def unregister(name: str) -> None:
+    del _kinds[name]
+
+
+def get(name: str) -> JobKind:
     return _kinds[name]
 
 
@@ -69,22 +85,27 @@ def names() -> list[str]:
     return list(_kinds)
 
 
-def register_verb(name: str, path: str) -> None:
-    """What a bulk action does that is not about jobs: `path` is the dotted one of `do(key)`."""
-    _verbs[name] = path
-
-
-def verb(name: str) -> Callable[[Any], object] | None:
-    return import_string(_verbs[name]) if name in _verbs else None
-
-
-def kinds() -> list[Kind]:
+def kinds() -> list[JobKind]:
     return list(_kinds.values())
 
 
+def shown() -> list[JobKind]:
+    """Return the kinds that the live page shows."""
+    return [kind for kind in _kinds.values() if kind.model.shown]
+
+
+def register_verb(name: str, call: Callable[[Any], object]) -> None:
+    """Register what a bulk action does with each key, for one that is not about jobs."""
+    _verbs[name] = call
+
+
+def verb(name: str) -> Callable[[Any], object] | None:
+    return _verbs.get(name)
+
+
 def find(public_id: str) -> Job | None:
-    """The job with this id, of any kind that is shown."""
-    for kind in [kind for kind in _kinds.values() if kind.model.shown]:
+    """Return the job with this id, of any kind that is shown."""
+    for kind in shown():
         job = kind.model._default_manager.filter(public_id=public_id).first()
         if job is not None:
             return job

@@ -43,7 +43,7 @@ def enqueue_next(ended: Job) -> None:
         queue.enqueue(job)
 
 
-def with_turn(kind: registry.Kind, waiting: Iterable[tuple[int, int, str, str]]) -> list[tuple[int, int]]:
+def with_turn(kind: registry.JobKind, waiting: Iterable[tuple[int, int, str, str]]) -> list[tuple[int, int]]:
     """Return key and attempt of those that may have a message; `waiting`: key, attempt, client and lane, in order."""
     rows = list(waiting)
     if not any(client for _, _, client, _ in rows):

@@ -20,8 +20,8 @@ from rq.worker import SimpleWorker, Worker
 from oven import logs
 from oven.events import stream
 from oven.jobs import context as running
-from oven.jobs import lifecycle, queue, registry, worker_heartbeat
-from oven.jobs.context import Cancelled, Execution, Released, Superseded
+from oven.jobs import lifecycle, registry, worker_heartbeat
+from oven.jobs.context import Cancelled, JobContext, Released, Superseded
 from oven.jobs.models import Job
 from oven.ops.metrics import counters
 
@@ -46,19 +46,11 @@ def is_dead(worker: str) -> bool:
         return False
 
 
-def workers_of(pool: str) -> int:
-    """Workers that serve a pool's queues. One that was killed stays registered for a while, but does not count."""
-    found = Worker.all(connection=queue.connection())
-    serving = [worker for worker in found if any(name.startswith(f"{pool}.") for name in worker.queue_names())]
-    here = socket.gethostname()
-    return sum(worker.hostname != here or psutil.pid_exists(worker.pid or 0) for worker in serving)
-
-
 def perform(kind: str, pk: int) -> None:
     """Runs the row's next attempt, if it is due and nobody else's. The row says how it ended, not RQ."""
     close_old_connections()
-    if beside := registry.get(kind).beside:
-        _perform_beside(kind, pk, beside)
+    if most := registry.get(kind).max_concurrent:
+        _perform_in_thread(kind, pk, most)
     elif job := lifecycle.claim(kind, pk, identity()):
         _perform(job, _asked_by())
 
@@ -72,14 +64,14 @@ def perform_here(kind: str, pk: int) -> None:
 def _perform(job: Job, asked_by: str) -> None:
     """`asked_by`: the id of the request that asked for it, for the log."""
     with logs.of_job(job, asked_by), worker_heartbeat.doing(job):
-        execution = Execution(job)
+        context = JobContext(job)
         if asked_by:
-            execution.note(f"Asked for by request {asked_by}")
+            context.note(f"Asked for by request {asked_by}")
         try:
-            _run(execution)
+            _run(context)
         except lifecycle.StateMismatch:
-            _confirm_late_cancel(execution)
-        execution.save_log()
+            _confirm_late_cancel(context)
+        context.save_log()
     counters.flush()  # a fork ends without a word
 
 
@@ -89,7 +81,7 @@ def _asked_by() -> str:
     return str((message.meta or {}).get("request_id", "")) if message else ""
 
 
-def _perform_beside(kind: str, pk: int, most: int) -> None:
+def _perform_in_thread(kind: str, pk: int, most: int) -> None:
     """In a thread of this process, which takes the next message meanwhile; waits while `most` are under way."""
     threads, free = _threads(kind, most)
     free.acquire()
@@ -118,36 +110,36 @@ def _threads(kind: str, most: int) -> tuple[ThreadPoolExecutor, threading.Semaph
     return ThreadPoolExecutor(most, thread_name_prefix=kind), threading.Semaphore(most)
 
 
-def _run(execution: Execution) -> None:
-    job = execution.job
+def _run(context: JobContext) -> None:
+    job = context.job
     try:
-        registry.get(job.kind).run(execution)
+        registry.get(job.kind).run(context)
     except Cancelled:
-        execution.note("Cancelled")
-        lifecycle.confirm_cancelled(execution.job, execution.spans)
+        context.note("Cancelled")
+        lifecycle.confirm_cancelled(context.job, context.spans)
     except Released:
-        execution.note("Handed back: the worker shuts down")
+        context.note("Handed back: the worker shuts down")
         lifecycle.release(job, "The worker was restarted")
     except Superseded:
-        execution.note("Another attempt has taken over")
+        context.note("Another attempt has taken over")
     except lifecycle.StateMismatch:
         raise
     except Exception as error:
         log.exception("%s failed unexpectedly", job)
-        execution.note(f"Unexpected: {error!r}")
+        context.note(f"Unexpected: {error!r}")
         lifecycle.fail(job, "internal", f"Oven itself failed ({type(error).__name__}).", retry=True)
     else:
-        level: stream.LogType = "error" if execution.job.error_code else "success"
-        stream.log(level, f"{job}: {execution.job.state}", job.public_id)
+        level: stream.LogType = "error" if context.job.error_code else "success"
+        stream.log(level, f"{job}: {context.job.state}", job.public_id)
 
 
-def _confirm_late_cancel(execution: Execution) -> None:
+def _confirm_late_cancel(context: JobContext) -> None:
     """The attempt ended in the very moment in which its cancellation was asked for, or too late to count."""
-    job = type(execution.job)._default_manager.get(pk=execution.job.pk)
-    if job.state == "cancelling" and job.attempt == execution.job.attempt:
-        lifecycle.confirm_cancelled(job, execution.spans)
+    job = type(context.job)._default_manager.get(pk=context.job.pk)
+    if job.state == "cancelling" and job.attempt == context.job.attempt:
+        lifecycle.confirm_cancelled(job, context.spans)
     else:
-        log.warning("%s attempt %s ended too late to count", job, execution.job.attempt)
+        log.warning("%s attempt %s ended too late to count", job, context.job.attempt)
 
 
 class Titled:

@@ -12,7 +12,7 @@ from captures.engine.spec import CaptureResult, File, Format, Mode, Ready
 from captures.models import Grab
 from captures.requests import GrabRequest
 from oven.jobs import lifecycle
-from oven.jobs.context import Execution
+from oven.jobs.context import JobContext
 from oven.storage import stores
 from oven.storage.models import Artifact
 
@@ -38,7 +38,7 @@ def end(tmp_path: Path) -> Any:
             path, Format.PNG, 64, 64, 1, 12, Mode.PLAIN, Ready.SIGNAL, 1, b"poster",
             files=[File(path, Format.PNG, 64, 64, 1)],
         )  # fmt: skip
-        runner._conclude(Execution(job), job, GrabRequest.from_json(job.spec), result)
+        runner._conclude(JobContext(job), job, GrabRequest.from_json(job.spec), result)
 
     return conclude
 
@@ -71,7 +71,7 @@ def test_a_late_attempt_leaves_nothing_behind(
     late = attempt(row)
     lifecycle.recover(Grab.objects.get())
     end(attempt(row))
-    monkeypatch.setattr(Execution, "beat", lambda self: None)  # its last look was before the other one took over
+    monkeypatch.setattr(JobContext, "beat", lambda self: None)  # its last look was before the other one took over
     with pytest.raises(lifecycle.StateMismatch):
         end(late)
     assert Artifact.objects.get().key == f"oven/grabs/{row}-2.png"

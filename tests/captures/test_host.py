@@ -13,7 +13,7 @@ from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureSpec
 from oven.jobs import lifecycle
-from oven.jobs.context import Cancelled, Execution
+from oven.jobs.context import Cancelled, JobContext
 
 SPEC = CaptureSpec(url="http://piece.test/")
 
@@ -80,7 +80,7 @@ def test_a_cancelled_capture_is_over_when_its_page_is_closed(host: Any, tmp_path
 def test_a_job_is_not_confirmed_as_cancelled_before_its_page_is_closed(host: Any, tmp_path: Path, grab: Any) -> None:
     job = lifecycle.claim("grab", grab().pk, "a:1:1")
     assert job is not None
-    execution = Execution(job)
+    execution = JobContext(job)
     future = host.capture(SPEC, tmp_path)
     assert host.engine.opened.wait(5)
     lifecycle.cancel(type(job)._default_manager.get())

@@ -16,7 +16,7 @@ from captures.requests import GrabRequest, parse
 from captures.services import ask
 from oven.errors import BadRequest
 from oven.jobs import lifecycle
-from oven.jobs.context import Execution
+from oven.jobs.context import JobContext
 from oven.storage.models import Artifact
 from tests.support import picture, request
 
@@ -48,7 +48,7 @@ def conclude(wish: GrabRequest, scratch: Path) -> Grab:
     result = CaptureResult(
         first.path, first.format, first.width, first.height, 1, 1, Mode.VIRTUAL, Ready.SIGNAL, 1, b"x", files=files
     )
-    runner._conclude(Execution(grab), grab, wish, result)
+    runner._conclude(JobContext(grab), grab, wish, result)
     grab.refresh_from_db()
     return grab
 

@@ -13,7 +13,7 @@ from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureSpec, Format, Ready
 from captures.requests import GrabRequest
-from captures.runner import _refuse_closed
+from captures.runner import check_egress_policy
 from oven.egress.proxy import Proxy
 from tests.egress_canary.vector_site import VectorSite
 from tests.piece_server import PieceServer
@@ -108,7 +108,7 @@ def test_the_service_grabs_no_such_document(url: str) -> None:
 
     Wish.url = url
     with pytest.raises(CaptureError) as caught:
-        _refuse_closed(Wish(piece="x"))
+        check_egress_policy(Wish(piece="x"))
     assert caught.value.code is ErrorCode.BAD_SPEC
 
 

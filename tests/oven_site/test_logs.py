@@ -13,10 +13,10 @@ import pytest
 from rq.timeouts import TimerDeathPenalty
 
 from oven import logs
-from oven.jobs import lifecycle, queue, registry, worker
-from oven.jobs.context import Execution
+from oven.jobs import lifecycle, queue, worker
+from oven.jobs.context import JobContext
 from oven.jobs.models import Attempt
-from tests.support import request
+from tests.support import kind_that_runs, request
 
 log = logging.getLogger("captures.test")
 
@@ -131,22 +131,18 @@ def test_every_answer_has_an_id(path: str, valkey: Any) -> None:
 # --- from a request to its worker -----------------------------------------------------------------------------------
 
 
-def logging_runner(execution: Execution) -> None:
+def logging_runner(execution: JobContext) -> None:
     log.warning("drawn")
     lifecycle.finish(execution.job, {})
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_job_can_be_followed_from_its_request_into_its_worker(lines: Lines, people: Any, valkey: Any) -> None:
-    real = registry.get("grab")
-    registry.register(registry.Kind("grab", real.model_label, real.pool, f"{__name__}.logging_runner", 10))
-    try:
+    with kind_that_runs(logging_runner):
         client_id = "mint-0815-client"
         headers = {**people.bearer(people.grabbing_token), "X-Request-ID": client_id}
         work_soon()
         answer = request("POST", "/grab", body={"piece": "orbit", "format": "png"}, headers=headers)
-    finally:
-        registry.register(real)
     assert answer.headers["X-Request-ID"] == client_id
     attempt = Attempt.objects.get()
     line = lines.of("drawn")

@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--lanes", default=",".join(settings.LANES), help="lanes to serve, most urgent first")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        import bakes.runner  # noqa: F401 - once here, not anew in every fork
+        import bakes.engine.bake  # noqa: F401 - once here instead of in every fork
 
         queues = [django_rq.get_queue(f"bake.{lane}") for lane in options["lanes"].split(",")]
         worker = ForkWorker(queues, connection=queues[0].connection)

@@ -9,12 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from bakes.recording import recording
+from captures.browser import browser_options
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
 from captures.engine.spec import CaptureSpec, Progress
 from captures.management.commands.grab import address, origins, write_warnings
 from captures.requests import parse
-from captures.runner import browser_options
 from oven.errors import BadRequest
 
 SIDES = (16, 1280)

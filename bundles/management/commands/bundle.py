@@ -10,8 +10,8 @@ from bundles import source_tree
 from bundles.engine.engine import Engine
 from bundles.engine.errors import BundleError
 from bundles.engine.spec import BundleSpec, Progress
+from bundles.process_engine import options as engine_options
 from bundles.program_client import Site
-from bundles.runner import options as engine_options
 
 
 class Command(BaseCommand):

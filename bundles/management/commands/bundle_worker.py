@@ -1,10 +1,10 @@
-import sys
 from typing import Any
 
 import django_rq
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from bundles import process_engine
 from oven.jobs.worker import WarmWorker
 
 
@@ -22,5 +22,4 @@ class Command(BaseCommand):
         try:
             worker.work(burst=options["burst"], logging_level="WARNING")
         finally:
-            if running := sys.modules.get("bundles.runner"):  # loaded by the first job
-                running.close_engine()
+            process_engine.close_engine()

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from captures.runner import browser_facts, close_engine, warm_up
+        from captures.browser import browser_facts, close_engine, warm_up
 
         lanes = [lane for lane in options["lanes"].split(",") if lane != options["skip_lane"]]
         queues = [django_rq.get_queue(f"capture.{lane}") for lane in lanes]

@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from captures.browser import browser_options
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
 from captures.engine.options import MAX_HEIGHT
@@ -16,7 +17,6 @@ from captures.engine.spec import CaptureResult, CaptureSpec, File, Format, Mode,
 from captures.local_folder import served
 from captures.page_options import COLOR_SCHEMES
 from captures.requests import parse
-from captures.runner import browser_options
 from oven.errors import BadRequest
 
 PAGES = (".html", ".htm", ".xhtml", ".svg")  # endings that name a file and no piece

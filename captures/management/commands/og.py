@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from captures.browser import browser_options
 from captures.engine.cards.compose import compose, frames_of, shot_of
 from captures.engine.cards.spec import Layout, Piece, Shot, Shown
 from captures.engine.errors import CaptureError
@@ -14,7 +15,6 @@ from captures.engine.spec import CaptureResult
 from captures.og_images.listing import ListError, top_pieces
 from captures.og_images.models import today
 from captures.og_images.planning import choices, wish_of
-from captures.runner import browser_options
 from oven.egress.client import background
 
 

@@ -7,11 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from tqdm import tqdm
 
+from captures.browser import browser_options
 from captures.engine.errors import CaptureError
 from captures.engine.host import EngineHost
 from captures.models import ScreenshotPreset
 from captures.requests import check_piece
-from captures.runner import browser_options
 from captures.screenshots import requests
 from oven.errors import BadRequest
 

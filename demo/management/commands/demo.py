@@ -19,7 +19,7 @@ from demo.site import DemoSite, NoSite, record
 from oven.events import publisher
 from oven.jobs.admission import QueueFull
 from oven.jobs.models import DEMO
-from oven.jobs.worker import workers_of
+from oven.jobs.queue import workers_of
 
 HELP = """Fills the live page of a running Oven with real jobs in every state, failures included.
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from oven.jobs import registry
-from oven.jobs.registry import Kind
+from oven.jobs.registry import JobKind
 from oven.jobs.states import ACTIVE, WAITING
 
 
@@ -58,7 +58,7 @@ def _moment(value: datetime | str | None) -> datetime | None:
     return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
 
 
-def _active(kind: Kind) -> QuerySet[Any, Any]:
+def _active(kind: JobKind) -> QuerySet[Any, Any]:
     rows = kind.model._default_manager.filter(state__in=ACTIVE).order_by()
     rows = rows.annotate(of_kind=Value(kind.name, output_field=CharField()))
     found = rows.values("of_kind", "state", "lane").annotate(

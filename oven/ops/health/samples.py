@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from oven.jobs import registry
-from oven.jobs.registry import Kind
+from oven.jobs.registry import JobKind
 from oven.jobs.states import ACTIVE, State
 from oven.ops.health.models import Minute
 from oven.ops.health.quantiles import as_text, digest
@@ -44,7 +44,7 @@ def moment(minute: int) -> datetime:
     return datetime.fromtimestamp(minute * 60, UTC)
 
 
-def tallies(kind: Kind, first: int, last: int) -> dict[int, Tally]:
+def tallies(kind: JobKind, first: int, last: int) -> dict[int, Tally]:
     """Of the minutes from `first` to `last`. Depth is what waited at the end of each: the rows tell no more."""
     found: dict[int, Tally] = defaultdict(Tally)
     change = [0] * (last - first + 2)  # in how many wait, by minute
@@ -107,7 +107,7 @@ class Sampler:
         return self._written - AGAIN
 
 
-def _row(minute: int, kind: Kind, tally: Tally) -> Minute:
+def _row(minute: int, kind: JobKind, tally: Tally) -> Minute:
     return Minute(
         at=minute,
         kind=kind.name,

@@ -9,7 +9,11 @@ class RetentionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from oven.jobs import cleanup
+        from oven.ops.retention import scheduler
         from oven.ops.retention.models import ensure_rules
+
+        cleanup.register(scheduler.run)
 
         # Not a data migration: a kind that comes later gets its rule at the next `migrate`.
         post_migrate.connect(ensure_rules, sender=self, dispatch_uid="retention.rules")

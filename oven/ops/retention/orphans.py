@@ -75,7 +75,7 @@ def places(store: str) -> list[str]:
     """Where to look: a directory of Oven's own as a whole; in a bucket, which may hold more, only Oven's prefixes."""
     if isinstance(stores.store_of(store), FileSystemStorage):
         return [""]
-    named = [place.split(":", 1) for kind in registry.kinds() for place in kind.places]
+    named = [place.split(":", 1) for kind in registry.kinds() for place in kind.storage_prefixes]
     return list(dict.fromkeys(prefix for name, prefix in named if name == store))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
 from django.db.models import Model, QuerySet
-from django.utils.module_loading import import_string
 
 from oven.jobs import registry
 from oven.jobs.models import Attempt
@@ -25,7 +24,7 @@ class Subject:
     model: Any
     naming: tuple[str, ...] = ("public_id",)  # fields that people know a row by
     keys: tuple[str, ...] = ()
-    protect: str = ""
+    protect: Callable[[QuerySet[Any]], Iterable[int]] | None = None
     keep_days: int | None = 90
     keep_rows: int | None = 1_000_000
 
@@ -35,7 +34,7 @@ class Subject:
 
     def retained(self, rows: QuerySet[Any]) -> set[int]:
         """Those that the kind itself wants to stay."""
-        return set(import_string(self.protect)(rows)) if self.protect else set()
+        return set(self.protect(rows)) if self.protect else set()
 
 
 def subjects() -> list[Subject]:
@@ -47,20 +46,19 @@ def subject(name: str) -> Subject:
     return next(found for found in subjects() if found.name == name)
 
 
-def _of_kind(kind: registry.Kind) -> Subject:
+def _of_kind(kind: registry.JobKind) -> Subject:
     return Subject(
         name=kind.name,
         model=kind.model,
-        keys=kind.keys,
-        protect=kind.protect,
+        keys=kind.file_fields,
+        protect=kind.retained,
         keep_days=kind.keep_days,
         keep_rows=kind.keep_rows,
     )
 
 
 def _attempts() -> Subject:
-    protect = f"{__name__}.attempts_of_active_jobs"
-    return Subject(ATTEMPT, Attempt, ("job_id", "number"), ("last_frame",), protect)
+    return Subject(ATTEMPT, Attempt, ("job_id", "number"), ("last_frame",), attempts_of_active_jobs)
 
 
 def attempts_of_active_jobs(rows: QuerySet[Attempt]) -> Iterable[int]:
@@ -76,5 +74,5 @@ def attempts_of_active_jobs(rows: QuerySet[Attempt]) -> Iterable[int]:
 def key_fields() -> list[tuple[type[Model], str]]:
     """Every field of any model that holds the key of a file in the art store."""
     own = [(subject.model, field) for subject in subjects() for field in subject.keys]
-    pointers = [path.rsplit(".", 1) for kind in registry.kinds() for path in kind.pointers]
+    pointers = [path.rsplit(".", 1) for kind in registry.kinds() for path in kind.referenced_by]
     return [*own, *((apps.get_model(label), field) for label, field in dict.fromkeys(map(tuple, pointers)))]

@@ -14,15 +14,15 @@ from captures.models import Grab
 from oven.events import progress, publisher
 from oven.jobs import context as running
 from oven.jobs import lifecycle
-from oven.jobs.context import Cancelled, Execution, Released, Superseded
+from oven.jobs.context import Cancelled, JobContext, Released, Superseded
 from oven.jobs.models import Attempt
 
 
 @pytest.fixture
-def execution(grab: Any) -> Execution:
+def execution(grab: Any) -> JobContext:
     job = lifecycle.claim("grab", grab().pk, "a:1:1")
     assert job is not None
-    return Execution(job)
+    return JobContext(job)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def shutting_down() -> Iterator[None]:
 
 
 @pytest.fixture
-def sent(execution: Execution, valkey: Any) -> Any:
+def sent(execution: JobContext, valkey: Any) -> Any:
     """How many events have gone out since the claim."""
     publisher.flush()
     before = int(valkey.get(publisher.SEQUENCE_KEY) or 0)
@@ -45,18 +45,18 @@ def sent(execution: Execution, valkey: Any) -> Any:
     return count
 
 
-def current(execution: Execution) -> dict[str, Any]:
+def current(execution: JobContext) -> dict[str, Any]:
     return progress.read("grab", [execution.job.public_id])[execution.job.public_id]
 
 
-def attempt(execution: Execution) -> Attempt:
+def attempt(execution: JobContext) -> Attempt:
     return Attempt.objects.get(job_pk=execution.job.pk, number=execution.job.attempt)
 
 
 # --- progress -------------------------------------------------------------------------------------------------------
 
 
-def test_progress_is_sent_at_most_five_times_a_second(execution: Execution, sent: Any) -> None:
+def test_progress_is_sent_at_most_five_times_a_second(execution: JobContext, sent: Any) -> None:
     ends = time.monotonic() + 1.0
     percent = 0
     while time.monotonic() < ends:
@@ -67,20 +67,20 @@ def test_progress_is_sent_at_most_five_times_a_second(execution: Execution, sent
     assert 3 <= sent() <= 6
 
 
-def test_a_new_stage_is_always_sent(execution: Execution, sent: Any) -> None:
+def test_a_new_stage_is_always_sent(execution: JobContext, sent: Any) -> None:
     for number, stage in enumerate(("loading", "settling", "capturing", "encoding", "uploading")):
         execution.report(stage, number)
     assert sent() == 5
     assert current(execution)["stage"] == "uploading"
 
 
-def test_percent_never_falls(execution: Execution) -> None:
+def test_percent_never_falls(execution: JobContext) -> None:
     execution.report("capturing", 60)
     execution.report("encoding", 10)
     assert current(execution)["percent"] == 60
 
 
-def test_progress_carries_frames_and_a_preview(execution: Execution) -> None:
+def test_progress_carries_frames_and_a_preview(execution: JobContext) -> None:
     execution.report("capturing", 50, "Frame 3 of 6", frames=(3, 6), preview=b"jpeg")
     assert current(execution) == {
         "stage": "capturing",
@@ -94,11 +94,11 @@ def test_progress_carries_frames_and_a_preview(execution: Execution) -> None:
 # --- look -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_wanted_job_goes_on(execution: Execution) -> None:
+def test_a_wanted_job_goes_on(execution: JobContext) -> None:
     execution.look()
 
 
-def test_a_cancel_is_seen_at_once(execution: Execution) -> None:
+def test_a_cancel_is_seen_at_once(execution: JobContext) -> None:
     lifecycle.cancel(Grab.objects.get())
     with pytest.raises(Cancelled):
         execution.look()
@@ -106,7 +106,7 @@ def test_a_cancel_is_seen_at_once(execution: Execution) -> None:
 
 
 def test_a_cancel_whose_flag_was_lost_is_seen_with_the_heartbeat(
-    execution: Execution, valkey: Any, settings: Any
+    execution: JobContext, valkey: Any, settings: Any
 ) -> None:
     lifecycle.cancel(Grab.objects.get())
     valkey.flushall()
@@ -116,7 +116,7 @@ def test_a_cancel_whose_flag_was_lost_is_seen_with_the_heartbeat(
         execution.look()
 
 
-def test_an_attempt_that_was_taken_over_is_superseded(execution: Execution, settings: Any) -> None:
+def test_an_attempt_that_was_taken_over_is_superseded(execution: JobContext, settings: Any) -> None:
     settings.OVEN_HEARTBEAT_S = 0
     lifecycle.recover(Grab.objects.get())
     with pytest.raises(Superseded):
@@ -126,14 +126,14 @@ def test_an_attempt_that_was_taken_over_is_superseded(execution: Execution, sett
         execution.look()
 
 
-def test_a_flag_of_an_older_cancel_does_not_stop_a_wanted_job(execution: Execution) -> None:
+def test_a_flag_of_an_older_cancel_does_not_stop_a_wanted_job(execution: JobContext) -> None:
     from oven.jobs import queue
 
     queue.flag_cancel(execution.job)
     execution.look()
 
 
-def test_a_worker_that_shuts_down_hands_its_job_back(execution: Execution, shutting_down: None) -> None:
+def test_a_worker_that_shuts_down_hands_its_job_back(execution: JobContext, shutting_down: None) -> None:
     with pytest.raises(Released):
         execution.look()
 
@@ -141,7 +141,7 @@ def test_a_worker_that_shuts_down_hands_its_job_back(execution: Execution, shutt
 # --- heartbeat and log ----------------------------------------------------------------------------------------------
 
 
-def test_the_heartbeat_writes_the_stage_and_the_log(execution: Execution) -> None:
+def test_the_heartbeat_writes_the_stage_and_the_log(execution: JobContext) -> None:
     before = Grab.objects.get().heartbeat_at
     execution.report("capturing", 40, "Frame 2 of 6")
     execution.note("the piece logs in")
@@ -157,7 +157,7 @@ def test_the_heartbeat_writes_the_stage_and_the_log(execution: Execution) -> Non
     ]
 
 
-def test_the_log_has_an_end(execution: Execution) -> None:
+def test_the_log_has_an_end(execution: JobContext) -> None:
     for number in range(running.MAX_LOG_LINES * 2):
         execution.note(f"line {number}")
     execution.save_log()
@@ -177,11 +177,11 @@ class _InTheLastMoment(Future[str]):
         return super().result(timeout)
 
 
-def test_a_result_of_the_last_moment_counts(execution: Execution) -> None:
+def test_a_result_of_the_last_moment_counts(execution: JobContext) -> None:
     assert execution.wait(_InTheLastMoment()) == "picture"
 
 
-def test_a_timeout_of_the_work_itself_is_its_error(execution: Execution) -> None:
+def test_a_timeout_of_the_work_itself_is_its_error(execution: JobContext) -> None:
     future: Future[str] = Future()
     future.set_exception(TimeoutError("of the work"))
     with pytest.raises(TimeoutError, match="of the work"):
@@ -199,7 +199,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-def test_waiting_ends_when_the_job_is_cancelled(execution: Execution, loop: asyncio.AbstractEventLoop) -> None:
+def test_waiting_ends_when_the_job_is_cancelled(execution: JobContext, loop: asyncio.AbstractEventLoop) -> None:
     lifecycle.cancel(Grab.objects.get())
     future = asyncio.run_coroutine_threadsafe(asyncio.sleep(60), loop)
     started = time.monotonic()
@@ -212,7 +212,7 @@ def test_waiting_ends_when_the_job_is_cancelled(execution: Execution, loop: asyn
 def test_a_preview_that_comes_too_early_goes_with_the_next_report(grab: Any, valkey: Any) -> None:
     from oven.events import progress
 
-    execution = Execution(grab())
+    execution = JobContext(grab())
     execution.report("capturing", 30)
     execution.report("capturing", 31, preview=b"jpeg")  # held back: too soon after the first
     execution.report("encoding", 85)

@@ -17,6 +17,7 @@ from rq.worker import SimpleWorker
 from captures.models import Grab
 from oven.jobs import lifecycle, queue, reconcile, registry, worker
 from oven.jobs.states import Lane, State
+from tests.support import kind_that_runs
 
 KIND = "grab"
 
@@ -24,11 +25,9 @@ KIND = "grab"
 @pytest.fixture(autouse=True)
 def _runner_is_here() -> Any:
     """The kind's own runner needs a browser: here a grab only looks at the queue."""
-    real = registry.get(KIND)
     seen.clear()
-    registry.register(registry.Kind(KIND, real.model_label, real.pool, f"{__name__}.look_at_queue", 10))
-    yield
-    registry.register(real)
+    with kind_that_runs(look_at_queue):
+        yield
 
 
 seen: list[Any] = []

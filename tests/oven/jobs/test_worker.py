@@ -17,11 +17,11 @@ from django.db import OperationalError, connection
 
 from captures.models import Grab
 from oven.jobs import context as running
-from oven.jobs import lifecycle, queue, registry, worker
-from oven.jobs.context import Execution
+from oven.jobs import lifecycle, queue, worker
+from oven.jobs.context import JobContext
 from oven.jobs.models import Attempt
 from oven.jobs.states import State
-from tests.support import until
+from tests.support import kind_that_runs, until
 
 HOST = socket.gethostname()
 
@@ -55,22 +55,20 @@ def test_nothing_is_said_of_workers_elsewhere(name: str) -> None:
 # --- perform --------------------------------------------------------------------------------------------------------
 
 committed = pytest.mark.django_db(transaction=True)  # perform opens the database anew, as a worker does
-_behaviour: list[Callable[[Execution], None]] = []
+_behaviour: list[Callable[[JobContext], None]] = []
 
 
-def behave(execution: Execution) -> None:
+def behave(execution: JobContext) -> None:
     _behaviour[-1](execution)
 
 
 @pytest.fixture
-def runner() -> Iterator[Callable[[Callable[[Execution], None]], None]]:
+def runner() -> Iterator[Callable[[Callable[[JobContext], None]], None]]:
     """Sets what running a grab does, instead of opening a browser."""
-    real = registry.get("grab")
-    registry.register(registry.Kind("grab", real.model_label, real.pool, f"{__name__}.behave", 10))
-    yield _behaviour.append
+    with kind_that_runs(behave):
+        yield _behaviour.append
     _behaviour.clear()
     running.stopping.clear()
-    registry.register(real)
 
 
 def outcome() -> tuple[str, str, str]:
@@ -89,7 +87,7 @@ def test_a_message_for_a_row_that_needs_nothing_does_nothing(grab: Any, runner: 
 
 @committed
 def test_an_unexpected_error_is_tried_again_and_logged(grab: Any, runner: Any) -> None:
-    def fail(execution: Execution) -> None:
+    def fail(execution: JobContext) -> None:
         raise ZeroDivisionError("oh")
 
     runner(fail)
@@ -99,7 +97,7 @@ def test_an_unexpected_error_is_tried_again_and_logged(grab: Any, runner: Any) -
 
 @committed
 def test_a_cancel_during_the_work_is_confirmed(grab: Any, runner: Any) -> None:
-    def cancelled_meanwhile(execution: Execution) -> None:
+    def cancelled_meanwhile(execution: JobContext) -> None:
         lifecycle.cancel(Grab.objects.get())
         execution.look()
 
@@ -110,7 +108,7 @@ def test_a_cancel_during_the_work_is_confirmed(grab: Any, runner: Any) -> None:
 
 @committed
 def test_a_cancel_in_the_very_moment_of_the_end_is_confirmed(grab: Any, runner: Any) -> None:
-    def cancelled_last_moment(execution: Execution) -> None:
+    def cancelled_last_moment(execution: JobContext) -> None:
         lifecycle.cancel(Grab.objects.get())
         lifecycle.finish(execution.job, {})
 
@@ -121,7 +119,7 @@ def test_a_cancel_in_the_very_moment_of_the_end_is_confirmed(grab: Any, runner: 
 
 @committed
 def test_a_cancel_before_an_unexpected_error_is_confirmed(grab: Any, runner: Any) -> None:
-    def cancelled_then_broken(execution: Execution) -> None:
+    def cancelled_then_broken(execution: JobContext) -> None:
         lifecycle.cancel(Grab.objects.get())
         raise ZeroDivisionError
 
@@ -132,7 +130,7 @@ def test_a_cancel_before_an_unexpected_error_is_confirmed(grab: Any, runner: Any
 
 @committed
 def test_a_stopping_worker_releases_its_job(grab: Any, runner: Any) -> None:
-    def stopped(execution: Execution) -> None:
+    def stopped(execution: JobContext) -> None:
         running.stopping.set()
         execution.look()
 
@@ -143,7 +141,7 @@ def test_a_stopping_worker_releases_its_job(grab: Any, runner: Any) -> None:
 
 @committed
 def test_a_cancelled_job_of_a_stopping_worker_is_cancelled(grab: Any, runner: Any, valkey: Any) -> None:
-    def cancelled_while_stopping(execution: Execution) -> None:
+    def cancelled_while_stopping(execution: JobContext) -> None:
         lifecycle.cancel(Grab.objects.get())
         valkey.flushall()
         running.stopping.set()
@@ -156,7 +154,7 @@ def test_a_cancelled_job_of_a_stopping_worker_is_cancelled(grab: Any, runner: An
 
 @committed
 def test_a_superseded_attempt_changes_nothing(grab: Any, runner: Any) -> None:
-    def taken_over(execution: Execution) -> None:
+    def taken_over(execution: JobContext) -> None:
         lifecycle.recover(Grab.objects.get())
         winner = lifecycle.claim("grab", execution.job.pk, "b:2:2")
         assert winner is not None
@@ -173,22 +171,18 @@ def test_a_superseded_attempt_changes_nothing(grab: Any, runner: Any) -> None:
 
 @committed
 def test_jobs_that_only_wait_run_beside_one_another(grab: Any) -> None:
-    real = registry.get("grab")
-    registry.register(registry.Kind("grab", real.model_label, real.pool, f"{__name__}.behave", 10, beside=3))
     together = threading.Barrier(3)
 
-    def meet(execution: Execution) -> None:
+    def meet(execution: JobContext) -> None:
         together.wait(5)
         lifecycle.finish(execution.job, {})
 
     _behaviour.append(meet)
-    try:
+    with kind_that_runs(behave, max_concurrent=3):
         for number in range(3):
             worker.perform("grab", grab(piece=f"p{number}").pk)
         until(lambda: Grab.objects.filter(state=State.COMPLETE).count() == 3)
-    finally:
-        _behaviour.clear()
-        registry.register(real)
+    _behaviour.clear()
 
 
 @committed
@@ -196,17 +190,15 @@ def test_a_claim_that_the_database_refuses_takes_no_place_for_ever(
     grab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the worker would wait for a place that nobody ever gives back, once as many as there are had failed."""
-    real = registry.get("grab")
-    registry.register(registry.Kind("refused", real.model_label, real.pool, f"{__name__}.behave", 10, beside=1))
 
     def locked(*args: Any) -> None:
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(lifecycle, "claim", locked)
-    for _ in range(3):
-        with pytest.raises(OperationalError):
-            worker.perform("refused", grab().pk)
-    del registry._kinds["refused"]
+    with kind_that_runs(behave, "refused", max_concurrent=1):
+        for _ in range(3):
+            with pytest.raises(OperationalError):
+                worker.perform("refused", grab().pk)
 
 
 def test_a_fork_worker_that_is_stopped_tells_its_fork(monkeypatch: pytest.MonkeyPatch, valkey: Any) -> None:
@@ -246,7 +238,7 @@ def test_a_database_that_was_restarted_costs_a_warm_worker_no_message(valkey: An
     connection.errors_occurred = True
     monkeypatch.setattr(connection, "is_usable", lambda: False)
     lane = django_rq.get_queue("light")
-    message = lane.enqueue_call("oven.jobs.cleanup.look_after", result_ttl=60)
+    message = lane.enqueue_call("oven.jobs.cleanup.run_periodic", result_ttl=60)
     running = worker.WarmWorker([lane], connection=queue.connection(), serializer=lane.serializer)
     running.work(burst=True, logging_level="WARNING")
     assert message.get_status() == "finished"

@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--burst", action="store_true", help="stop when the queues are empty")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        beside = [kind.queue_name(lane) for kind in registry.kinds() if kind.beside for lane in Lane.values]
+        beside = [kind.queue_name(lane) for kind in registry.kinds() if kind.max_concurrent for lane in Lane.values]
         names = dict.fromkeys([*beside, settings.LIGHT_QUEUE])  # kinds may share a pool
         queues = [django_rq.get_queue(name) for name in names]
         worker = WarmWorker(queues, connection=queues[0].connection, serializer=queues[0].serializer)

@@ -13,11 +13,11 @@ import pytest
 
 from oven import redis
 from oven.events import publisher
-from oven.jobs import lifecycle, queue, registry, worker, worker_heartbeat
-from oven.jobs.context import Execution
+from oven.jobs import lifecycle, queue, worker, worker_heartbeat
+from oven.jobs.context import JobContext
 from oven.ops.health import system_status
 from oven.ops.metrics import counters
-from tests.support import until
+from tests.support import kind_that_runs, until
 
 QUEUES = ["capture.keep", "capture.now", "capture.batch"]
 
@@ -161,7 +161,7 @@ def test_memory_is_not_measured_again_while_nothing_happens(
 # --- real workers ---------------------------------------------------------------------------------------------------
 
 
-def told(execution: Execution) -> None:
+def told(execution: JobContext) -> None:
     """A runner that keeps what is said of it while it runs."""
     counters.count("oven_callbacks", "of the fork")
     until(system_status.reports)  # a thread makes the first
@@ -172,17 +172,13 @@ def told(execution: Execution) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", [worker.ForkWorker, worker.WarmWorker])
 def test_a_worker_reports_its_job_whether_it_forks_or_not(kind: Any, grab: Any, valkey: Any) -> None:
-    real = registry.get("grab")
-    registry.register(registry.Kind("grab", real.model_label, real.pool, f"{__name__}.told", 10))
     job = grab()
-    try:
+    with kind_that_runs(told):
         lane = django_rq.get_queue("capture.now")
         with worker_heartbeat.shown("before:1:1", QUEUES):
             until(system_status.reports)
         running = kind([lane], connection=queue.connection(), serializer=lane.serializer)
         running.work(burst=True, logging_level="WARNING")
-    finally:
-        registry.register(real)
         publisher._publisher._loop = None  # a fork has had its hands on it, as no real worker's would
     found, pid = json.loads(valkey.get("seen"))
     assert (pid == os.getpid()) is (kind is worker.WarmWorker)

@@ -19,7 +19,7 @@ HOUSEKEEP_EVERY_S = 600.0
 def periodic_calls() -> dict[str, float]:
     """Return what the light worker is asked for, with the seconds between two calls."""
     return {
-        "oven.jobs.cleanup.look_after": settings.OVEN_PERIODIC_INTERVAL_S,
+        "oven.jobs.cleanup.run_periodic": settings.OVEN_PERIODIC_INTERVAL_S,
         "oven.jobs.cleanup.run": HOUSEKEEP_EVERY_S,
     }
 
