@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import socket
+import platform
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -128,5 +128,5 @@ def workers_of(pool: str) -> int:
     """Workers that serve a pool's queues. One that was killed stays registered for a while, but does not count."""
     found = Worker.all(connection=connection())
     serving = [worker for worker in found if any(name.startswith(f"{pool}.") for name in worker.queue_names())]
-    here = socket.gethostname()
+    here = platform.node()
     return sum(worker.hostname != here or psutil.pid_exists(worker.pid or 0) for worker in serving)

@@ -59,9 +59,9 @@ def test_again_skips_the_cache(bundled: Any) -> None:
 def test_expired_files_go_and_their_rows_stay(bundled: Any) -> None:
     row = bundled()
     key = row.artifact.key
-    assert services.housekeep()["bundles"] == 0
+    assert services.delete_expired()["bundles"] == 0
     Bundle.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert services.housekeep()["bundles"] == 1
+    assert services.delete_expired()["bundles"] == 1
     assert stores.local_path("blobs", key) is None
     assert Bundle.objects.get().artifact is None
 

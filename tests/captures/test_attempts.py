@@ -38,7 +38,7 @@ def end(tmp_path: Path) -> Any:
             path, Format.PNG, 64, 64, 1, 12, Mode.PLAIN, Ready.SIGNAL, 1, b"poster",
             files=[File(path, Format.PNG, 64, 64, 1)],
         )  # fmt: skip
-        runner._conclude(JobContext(job), job, GrabRequest.from_json(job.spec), result)
+        runner.GrabRunner()._store_and_publish(JobContext(job), job, GrabRequest.from_json(job.spec), result)
 
     return conclude
 

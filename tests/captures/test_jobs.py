@@ -16,7 +16,7 @@ from captures.engine.spec import CaptureResult, Format, Mode, Ready
 from captures.frozen import freeze, note_result, unfreeze
 from captures.models import FrozenPiece, Grab, PieceName
 from captures.serializers import frozen_list
-from captures.services import QueueFull, ask, ask_again, housekeep
+from captures.services import QueueFull, ask, ask_again, delete_expired
 from oven.jobs import lifecycle
 from oven.jobs.states import Lane, State
 from oven.storage import stores
@@ -230,9 +230,9 @@ def test_the_list_is_shown_newest_first_and_has_an_end() -> None:
 def test_expired_files_are_deleted_and_their_rows_stay(wish: Any, scratch: Path) -> None:
     grab = finished(ask(wish()).grab, scratch)
     key = grab.artifact.key
-    assert housekeep()["expired"] == 0
+    assert delete_expired()["expired"] == 0
     Artifact.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert housekeep()["expired"] == 1
+    assert delete_expired()["expired"] == 1
     assert stores.local_path("art", key) is None
     grab.refresh_from_db()
     assert (grab.state, grab.artifact) == (State.COMPLETE, None)
@@ -242,9 +242,9 @@ def test_the_picture_of_a_listed_piece_is_kept(wish: Any, scratch: Path) -> None
     grab = finished(ask(wish()).grab, scratch)
     note_result(grab, result("frozen"))
     Artifact.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert housekeep()["expired"] == 0
+    assert delete_expired()["expired"] == 0
     unfreeze("orbit")
-    assert housekeep()["expired"] == 1
+    assert delete_expired()["expired"] == 1
 
 
 def test_every_name_that_was_asked_for_is_known_once(grab: Any) -> None:

@@ -48,7 +48,7 @@ def conclude(wish: GrabRequest, scratch: Path) -> Grab:
     result = CaptureResult(
         first.path, first.format, first.width, first.height, 1, 1, Mode.VIRTUAL, Ready.SIGNAL, 1, b"x", files=files
     )
-    runner._conclude(JobContext(grab), grab, wish, result)
+    runner.GrabRunner()._store_and_publish(JobContext(grab), grab, wish, result)
     grab.refresh_from_db()
     return grab
 

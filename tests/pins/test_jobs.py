@@ -11,7 +11,7 @@ from django.db.models import ProtectedError
 from django.utils import timezone
 
 from captures.models import Grab
-from captures.services import housekeep
+from captures.services import delete_expired
 from oven.jobs import admission, lifecycle, worker
 from oven.jobs.models import Attempt
 from oven.jobs.states import Lane, State
@@ -292,7 +292,7 @@ def test_no_housekeeping_takes_a_keeps_file(service: PinningServer, done: Any, e
     Artifact.objects.update(expires_at=age(timezone.now(), days=1))
     keep = Keep.objects.get()
     assert set(protected_artifacts()) == {keep.artifact}
-    assert housekeep() == {"expired": 1}  # the grab's own
+    assert delete_expired() == {"expired": 1}  # the grab's own
     assert Artifact.objects.get() == keep.artifact
     assert stores.local_path(keep.artifact.store, keep.artifact.key)
     Grab.objects.all().delete()
@@ -309,9 +309,9 @@ def test_a_file_that_is_being_pinned_is_protected_until_then(
     grab = done()
     row = pin(grab)
     Artifact.objects.update(expires_at=age(timezone.now(), days=1))
-    assert housekeep() == {"expired": 0}
+    assert delete_expired() == {"expired": 0}
     ended_here(row)
-    assert housekeep() == {"expired": 1}
+    assert delete_expired() == {"expired": 1}
 
 
 @pytest.mark.django_db

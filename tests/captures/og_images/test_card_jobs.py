@@ -349,7 +349,7 @@ def test_the_regular_cards_are_made_some_time_after_the_start(monkeypatch: pytes
     monkeypatch.setattr(services.time, "monotonic", lambda: now[0])
     for at, cards in ((100.0, 0), (109.0, 0), (110.0, 2), (120.0, 2)):
         now[0] = at
-        services.look_after()
+        services.make_due_cards()
         assert Card.objects.count() == cards
     assert set(Card.objects.values_list("layout", "source")) == {("mosaic", "scheduler"), ("featured", "scheduler")}
 
@@ -358,7 +358,7 @@ def test_the_regular_cards_are_made_some_time_after_the_start(monkeypatch: pytes
 def test_the_scheduler_can_be_told_to_make_none(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.OVEN_CARD_EVERY_S = 0.0
     monkeypatch.setattr(services, "_looked_first", -1000.0)
-    services.look_after()
+    services.make_due_cards()
     assert Card.objects.count() == 0
 
 
