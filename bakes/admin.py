@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from bakes import services
 from bakes.models import Bake, Delivery, Site
 from oven.adminkit.base import EXPORTS, ago, changelist_link, dialog, duration, model_link, once, picture, size
-from oven.jobs.admin import JobAdmin, Refused
+from oven.jobs.admin import JobAdmin
 from oven.jobs.models import Attempt
 from oven.jobs.states import State
 
@@ -54,7 +54,15 @@ class BakeAdmin(JobAdmin):
             {
                 "fields": (
                     *("public_id", "mongo_id", "zip_url", "callback_url", "source", "lane", "requested_by"),
-                    *("again_link", "attempt", "worker", "created_at", "started_at", "ended_at"),
+                    *(
+                        "requeued_from_link",
+                        "requeued_as_link",
+                        "attempt",
+                        "worker",
+                        "created_at",
+                        "started_at",
+                        "ended_at",
+                    ),
                 )
             },
         ),
@@ -62,7 +70,7 @@ class BakeAdmin(JobAdmin):
     )
     readonly_fields = (
         *("player", "error", "pixels", "length", "weight", "video_link", "files", "spans_panel"),
-        *("history", "again_link", "attempts"),
+        *("history", "requeued_from_link", "requeued_as_link", "attempts"),
     )
 
     # --- columns ---
@@ -143,7 +151,7 @@ class BakeAdmin(JobAdmin):
 
     @action(description="Bake again", permissions=["steer"])
     def again(self, request: HttpRequest, bakes: QuerySet[Bake]) -> None:
-        self._again(request, bakes.iterator())
+        self.requeue(request, bakes)
 
     @action(description="Tell the site again", permissions=["steer"])
     def replay(self, request: HttpRequest, bakes: QuerySet[Bake]) -> None:
@@ -151,7 +159,7 @@ class BakeAdmin(JobAdmin):
 
     @action(description="Bake again", icon="refresh", permissions=["steer"], url_path="again", dialog=AGAIN)
     def again_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        self._again(request, Bake.objects.filter(pk=object_id))
+        self.requeue(request, Bake.objects.filter(pk=object_id))
         return self.back_to_list()
 
     @action(description="Tell the site", icon="send", permissions=["steer"], url_path="replay", dialog=REPLAY)
@@ -159,14 +167,6 @@ class BakeAdmin(JobAdmin):
         rows = Bake.objects.filter(pk=object_id)
         self.act_on_each(request, rows, services.replay, "sent to the site again", NO_MESSAGE)
         return self.back_to_list()
-
-    def _again(self, request: HttpRequest, bakes: Any) -> None:
-        def call(bake: Bake) -> None:
-            if bake.active:
-                raise Refused
-            services.ask_again(bake, user=request.user)
-
-        self.act_on_each(request, bakes, call, "asked for again", "left out: still active")
 
 
 def _came_of(attempt: Attempt) -> str:

@@ -52,7 +52,6 @@ class Bake(Job):
     mongo_id = models.CharField("site's id", max_length=64, db_index=True)
     zip_url = models.CharField("tape", max_length=URL_CHARS)
     callback_url = models.CharField("callback", max_length=URL_CHARS)
-    again_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="again")
 
     video = models.ForeignKey(Artifact, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     thumbnail = models.ForeignKey(Artifact, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

@@ -15,6 +15,7 @@ from bakes.models import Bake, Delivery, IncomingTape, Site, tell_site
 from bakes.requests import BakeRequest, short
 from oven.events import stream
 from oven.jobs import lifecycle
+from oven.jobs.models import requeue_source
 from oven.jobs.states import ACTIVE, WAITING, Lane
 
 INCOMING_S = 60
@@ -34,7 +35,7 @@ def ask(
     *,
     source: str = "site",
     user: Any = None,
-    again_of: Bake | None = None,
+    requeued_from: Bake | None = None,
     lane: Lane = Lane.NOW,
 ) -> Bake:
     """Queues a bake. It replaces any other of the same tape that has not ended: the newest accepted wins."""
@@ -47,7 +48,7 @@ def ask(
         callback_url=wish.callback_url,
         source=source,
         requested_by=user,
-        again_of=again_of,
+        requeued_from=requeued_from,
         lane=lane,
     )
     with transaction.atomic():
@@ -77,7 +78,7 @@ def _cancel(job: Any) -> None:
 def ask_again(bake: Bake, *, user: Any = None) -> Bake:
     """The same tape once more, as a new row."""
     wish = BakeRequest(bake.code, bake.slug, bake.mongo_id, bake.zip_url, bake.callback_url)
-    return ask(wish, source="again", user=user, again_of=bake, lane=Lane.BATCH)
+    return ask(wish, source=requeue_source(bake.source), user=user, requeued_from=bake, lane=Lane.BATCH)
 
 
 class NothingToReplay(ValueError):

@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 from bundles import services
 from bundles.models import Bundle, CoreBuild
 from oven.adminkit.base import EXPORTS, audit, changelist_link, dialog, model_link, picture, size
-from oven.jobs.admin import JobAdmin, Refused
+from oven.jobs.admin import JobAdmin
 
 AGAIN = dialog("Bundle again?", "It is made anew, and takes the place of the cached one.", "Bundle again")
 REBUILD = dialog("Pack the runtime again?", "It goes into service once it is seen to run offline.", "Pack it")
@@ -209,20 +209,9 @@ class BundleAdmin(JobAdmin):
 
     @action(description="Bundle again", permissions=["steer"])
     def again(self, request: HttpRequest, bundles: QuerySet[Bundle]) -> None:
-        self._again(request, bundles.iterator())
+        self.requeue(request, bundles)
 
     @action(description="Bundle again", icon="refresh", permissions=["steer"], url_path="again", dialog=AGAIN)
     def again_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        self._again(request, Bundle.objects.filter(pk=object_id))
+        self.requeue(request, Bundle.objects.filter(pk=object_id))
         return self.back_to_list()
-
-    def _again(self, request: HttpRequest, bundles: Any) -> None:
-        def call(bundle: Bundle) -> None:
-            if bundle.active:
-                raise Refused
-            try:
-                services.ask_again(bundle, user=request.user)
-            except services.QueueFull:
-                raise Refused from None
-
-        self.act_on_each(request, bundles, call, "asked for again", "left out: still active, or the queue is full")

@@ -17,6 +17,7 @@ from bundles.requests import BundleRequest
 from captures.models import Grab
 from oven.accounts import throttles
 from oven.jobs import admission, lifecycle
+from oven.jobs.models import requeue_source
 from oven.jobs.states import Lane, State
 from oven.ops.metrics import counters
 from oven.storage import stores
@@ -40,7 +41,13 @@ class Asked:
 
 
 def ask(
-    wish: BundleRequest, *, skip_cache: bool = False, source: str = "web", user: Any = None, lane: Lane = Lane.NOW
+    wish: BundleRequest,
+    *,
+    skip_cache: bool = False,
+    source: str = "web",
+    user: Any = None,
+    lane: Lane = Lane.NOW,
+    requeued_from: Bundle | None = None,
 ) -> Asked:
     """A bundle of the wish: the cached one, the one under way, or a new one. Raises NotAdmitted and Throttled."""
     core = CoreBuild.objects.in_service()
@@ -66,6 +73,7 @@ def ask(
         client=client,
         lane=lane,
         spec=wish.as_json(),
+        requeued_from=requeued_from,
     )
     try:
         with transaction.atomic():  # what was under way at the first look, and ended before the second, is seen here
@@ -81,7 +89,14 @@ def ask(
 
 def ask_again(bundle: Bundle, *, user: Any = None) -> Asked:
     """The same once more, without the cache."""
-    return ask(BundleRequest.from_json(bundle.spec), skip_cache=True, source="again", user=user, lane=Lane.BATCH)
+    return ask(
+        BundleRequest.from_json(bundle.spec),
+        skip_cache=True,
+        source=requeue_source(bundle.source),
+        user=user,
+        lane=Lane.BATCH,
+        requeued_from=bundle,
+    )
 
 
 # --- cores ----------------------------------------------------------------------------------------------------------

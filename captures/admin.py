@@ -31,7 +31,7 @@ from oven.adminkit.base import (
 )
 from oven.adminkit.changelist import MATCHES, Among, InOrder
 from oven.errors import BadRequest
-from oven.jobs.admin import JobAdmin, Refused
+from oven.jobs.admin import JobAdmin
 from oven.jobs.models import Attempt
 
 __all__ = ["CardAdmin", "FrozenPieceAdmin", "GrabAdmin"]
@@ -49,7 +49,18 @@ RESULT_FIELDS = (
     "spans_panel",
 )
 RECORD_FIELDS = (
-    *("public_id", "capture_key", "purpose", "source", "lane", "requested_by", "again_link", "attempt", "worker"),
+    *(
+        "public_id",
+        "capture_key",
+        "purpose",
+        "source",
+        "lane",
+        "requested_by",
+        "requeued_from_link",
+        "requeued_as_link",
+        "attempt",
+        "worker",
+    ),
     *("created_at", "started_at", "ended_at", "expires_at"),
 )
 SHOWN = 5  # names in a message
@@ -86,7 +97,7 @@ class GrabAdmin(JobAdmin):
     )
     readonly_fields = (
         *("large", "state", "error", "link", "requested", "links"),
-        *("files", "pixels", "weight", "spans_panel", "again_link", "attempts"),
+        *("files", "pixels", "weight", "spans_panel", "requeued_from_link", "requeued_as_link", "attempts"),
     )
 
     def search(self, rows: QuerySet[Grab], text: str) -> QuerySet[Grab] | None:
@@ -161,7 +172,7 @@ class GrabAdmin(JobAdmin):
             (changelist_link(Attempt, "its attempts", q=grab.public_id), grab.attempt),
             (model_link(frozen, "its entry on the frozen list"), frozen),
             (changelist_link(Grab, "grabs of the same picture", q=grab.capture_key), True),
-            (changelist_link(Grab, "grabs that repeat it", again_of__id__exact=grab.pk), True),
+            (changelist_link(Grab, "grabs that repeat it", requeued_from__id__exact=grab.pk), True),
         ]
         return format_html_join(" · ", "{}", ((link,) for link, there in found if there))
 
@@ -189,22 +200,22 @@ class GrabAdmin(JobAdmin):
 
     @action(description="Grab again", permissions=["steer"])
     def again(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
-        self._again(request, grabs.iterator(), skip_cache=False)
+        self.requeue(request, grabs)
 
     @action(description="Grab again without the cache", permissions=["steer"])
     def again_without_cache(self, request: HttpRequest, grabs: QuerySet[Grab]) -> None:
-        self._again(request, grabs.iterator(), skip_cache=True)
+        self.requeue(request, grabs, skip_cache=True)
 
     # --- the same on one row ---
 
     @action(description="Grab again", icon="refresh", permissions=["steer"], url_path="again", dialog=AGAIN)
     def again_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        self._again(request, Grab.objects.filter(pk=object_id), skip_cache=False)
+        self.requeue(request, Grab.objects.filter(pk=object_id))
         return self.back_to_list()
 
     @action(description="Capture anew", icon="cached", permissions=["steer"], url_path="anew", dialog=ANEW)
     def again_without_cache_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        self._again(request, Grab.objects.filter(pk=object_id), skip_cache=True)
+        self.requeue(request, Grab.objects.filter(pk=object_id), skip_cache=True)
         return self.back_to_list()
 
     @action(description="Freeze their pieces", permissions=["freeze"])
@@ -249,18 +260,6 @@ class GrabAdmin(JobAdmin):
             messages.success(request, f"Unfrozen: {_listed([entry.piece for entry in entries])}.")
         else:
             messages.warning(request, "No such piece is frozen.")
-
-    def _again(self, request: HttpRequest, grabs: Any, skip_cache: bool) -> None:
-        def call(grab: Grab) -> None:
-            if grab.active:
-                raise Refused
-            try:
-                services.ask_again(grab, skip_cache=skip_cache, user=request.user)
-            except services.QueueFull:
-                raise Refused from None
-
-        done = "asked for again" + (" without the cache" if skip_cache else "")
-        self.act_on_each(request, grabs, call, done, "left out: still active, or the queue is full")
 
 
 @admin.register(ScreenshotPreset)

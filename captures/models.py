@@ -65,7 +65,6 @@ class Grab(Job):
     purpose = models.CharField(max_length=16, choices=Purpose.choices, default=Purpose.GRAB)
     capture_key = models.CharField(max_length=400, db_index=True)
     keep_id = models.CharField(max_length=80, blank=True)
-    again_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="again")
 
     artifact = models.ForeignKey(Artifact, null=True, blank=True, on_delete=models.SET_NULL, related_name="grabs")
     poster = models.CharField(max_length=200, blank=True, help_text="Key of a small picture in the art store.")

@@ -18,6 +18,7 @@ from captures.requests import GrabRequest, slug
 from oven.accounts import throttles
 from oven.accounts.throttles import Rule
 from oven.jobs import admission, lifecycle
+from oven.jobs.models import requeue_source
 from oven.jobs.states import Lane, State
 from oven.ops.metrics import counters
 from oven.storage import stores
@@ -48,14 +49,14 @@ def ask(
     keep_id: str = "",
     user: Any = None,
     lane: Lane | None = None,
-    again_of: Grab | None = None,
+    requeued_from: Grab | None = None,
 ) -> Asked:
     """Return a capture of the wish: the cached one, the one under way, or a new one.
 
     Only callers who may claim priority should pass source "keep". Raises Frozen, Throttled and NotAdmitted.
     """
     key, client = wish.capture_key, throttles.anonymous_client()
-    if not skip_cache and (found := Grab.objects.cached(key) or (None if again_of else frozen.check(wish))):
+    if not skip_cache and (found := Grab.objects.cached(key) or (None if requeued_from else frozen.check(wish))):
         counters.count("oven_cache_lookups", "grab", "hit")
         return Asked(found, cached=True)
     if active := Grab.objects.active_with(key):
@@ -81,7 +82,7 @@ def ask(
         lane=lane or _lane(wish, source, client),
         requested_by=user,
         spec=wish.as_json(),
-        again_of=again_of,
+        requeued_from=requeued_from,
     )
     try:
         with transaction.atomic():  # what was under way at the first look, and ended before the second, is seen here
@@ -105,11 +106,17 @@ def ask_again(grab: Grab, *, skip_cache: bool = False, user: Any = None) -> Aske
     """The same capture once more, as a new row: the old one stays as it is."""
     wish = GrabRequest.from_json(grab.spec)
     return ask(
-        wish, skip_cache=skip_cache, source="again", user=user, lane=Lane.BATCH, again_of=grab, keep_id=grab.keep_id
+        wish,
+        skip_cache=skip_cache,
+        source=requeue_source(grab.source),
+        user=user,
+        lane=Lane.BATCH,
+        requeued_from=grab,
+        keep_id=grab.keep_id,
     )
 
 
-_COPIED = ("id", "piece", "format", "out_width", "out_height", "purpose", "keep_id", "spec")
+_COPIED = ("id", "piece", "format", "out_width", "out_height", "purpose", "keep_id", "spec", "source")
 
 
 def clone_fields(grabs: QuerySet[Grab], *, skip_cache: bool) -> list[dict[str, Any]]:
@@ -125,7 +132,8 @@ def clone_fields(grabs: QuerySet[Grab], *, skip_cache: bool) -> list[dict[str, A
 
 def _copy(row: dict[str, Any]) -> dict[str, Any]:
     key = GrabRequest.from_json(row["spec"]).capture_key
-    return {"public_id": new_id(row["piece"]), "capture_key": key, "again_of_id": row.pop("id"), **row}
+    made = {"public_id": new_id(row["piece"]), "capture_key": key, "requeued_from_id": row.pop("id")}
+    return {**row, **made, "source": requeue_source(row["source"])}
 
 
 def new_id(piece: str) -> str:

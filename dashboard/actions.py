@@ -16,7 +16,7 @@ from bundles import requests as bundle_requests
 from bundles import services as bundles
 from captures import frozen, requests, services
 from captures.frozen import Frozen
-from captures.models import FrozenPiece, Grab
+from captures.models import FrozenPiece
 from dashboard import page_state
 from dashboard.views import bad_request, frozen_view, refuse
 from oven.adminkit.base import audit
@@ -156,13 +156,12 @@ def act(request: HttpRequest, public_id: str, action: str) -> JsonResponse:
 
 
 def _again(job: Job, request: HttpRequest) -> Answer:
-    kind = registry.get(job.kind)
-    if isinstance(job, Grab):
-        asked = services.ask_again(job, skip_cache=requests.flag(request.POST, "skipCache"), user=request.user)
-        return {"row": asked.grab, "cached": asked.cached, "joined": asked.joined}
-    if kind.can_requeue:
-        return {"row": kind.requeue(job, user=request.user)}
-    raise BadRequest("action", f"action: a {kind.name} cannot be asked for again.")
+    if not registry.get(job.kind).can_requeue:
+        raise BadRequest("action", f"action: a {job.kind} cannot be requeued.")
+    rows = type(job)._default_manager.filter(pk=job.pk)
+    found: Any = bulk.requeue(rows, user=request.user, skip_cache=requests.flag(request.POST, "skipCache")).job
+    cached = not found.active
+    return {"row": found, "cached": cached, "joined": not cached and found.requeued_from_id != job.pk}
 
 
 def _pin(job: Job, request: HttpRequest) -> Answer:
@@ -191,7 +190,7 @@ def lane_of(request: HttpRequest) -> Lane:
 
 _ACTS: dict[str, tuple[str, Callable[[Job, HttpRequest], Answer], str]] = {
     "cancel": ("change", _cancel, "cancelled on the live page"),
-    "again": ("add", _again, "asked for again on the live page"),
+    "again": ("add", _again, "requeued on the live page"),
     "pin": ("view", _pin, "pinned to IPFS from the live page"),
     "front": ("change", _front, "moved to the front of its lane"),
     "lane": ("change", _lane, "moved to another lane"),

@@ -190,11 +190,11 @@ class PinAdmin(JobAdmin, _PinAgain):
 
     @action(description="Pin again", permissions=["steer"])
     def again(self, request: HttpRequest, pins: QuerySet[Pin]) -> None:
-        self.pin_again(request, pins.select_related("artifact", "kept", "grab").iterator())
+        self.requeue(request, pins)
 
     @action(description="Pin again", icon="sync", permissions=["steer"], url_path="again", dialog=AGAIN)
     def again_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        self.pin_again(request, Pin.objects.filter(pk=object_id))
+        self.requeue(request, Pin.objects.filter(pk=object_id))
         return self.back_to_list()
 
 

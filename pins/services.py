@@ -142,6 +142,7 @@ def pin_again(row: Keep | Pin, *, user: Any = None) -> Pin:
         source=AGAIN,
         requested_by=user,
         lane=Lane.BATCH,
+        requeued_from=row if isinstance(row, Pin) else None,
     )
     return _submit(again, None)
 

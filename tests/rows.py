@@ -42,7 +42,7 @@ def one_of_each(number: int) -> list[Model]:
         out_width=64,
         out_height=64,
         spec={**SPEC, "piece": f"piece{number}"},
-        **{"artifact": art, "requested_by": user, "again_of": Grab.objects.first(), "attempt": 1, **ended},
+        **{"artifact": art, "requested_by": user, "requeued_from": Grab.objects.first(), "attempt": 1, **ended},
     )
     code = f"tape{number}"
     made: dict[str, Any] = {"code": code, "slug": code, "mongo_id": code, "zip_url": "http://x", "video": art}

@@ -11,10 +11,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
-from captures.og_images import services
 from captures.og_images.models import Card
 from oven.adminkit.base import EXPORTS, ago, dialog, picture, size
-from oven.jobs.admin import JobAdmin, Refused
+from oven.jobs.admin import JobAdmin
 from oven.jobs.states import State
 
 RECORD_FIELDS = (
@@ -92,16 +91,9 @@ class CardAdmin(JobAdmin):
 
     @action(description="Make again", permissions=["steer"])
     def refresh(self, request: HttpRequest, cards: QuerySet[Card]) -> None:
-        self._refresh(request, cards)
+        self.requeue(request, cards)
 
     @action(description="Make again", icon="refresh", permissions=["steer"], url_path="refresh", dialog=REFRESH)
     def refresh_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        self._refresh(request, Card.objects.filter(pk=object_id))
+        self.requeue(request, Card.objects.filter(pk=object_id))
         return self.back_to_list()
-
-    def _refresh(self, request: HttpRequest, cards: QuerySet[Card]) -> None:
-        def call(card: Card) -> None:
-            if services.refresh(card, user=request.user).joined:
-                raise Refused
-
-        self.act_on_each(request, cards.iterator(), call, "asked for again", "left out: being made already")

@@ -16,6 +16,7 @@ from captures.engine.cards.spec import Layout
 from captures.og_images.models import Card, key_of, today
 from oven.accounts import throttles
 from oven.jobs import lifecycle
+from oven.jobs.models import requeue_source
 from oven.jobs.states import Lane, State
 
 REGULAR = (Layout.MOSAIC, Layout.FEATURED)  # what the site's pages link to
@@ -42,6 +43,7 @@ def ask(
     source: str = "api",
     user: Any = None,
     lane: Lane = Lane.NOW,
+    requeued_from: Card | None = None,
 ) -> Asked:
     """A layout's card of today: the good one, the one being made, or a new one.
 
@@ -66,6 +68,7 @@ def ask(
         requested_by=user,
         lane=lane,
         spec={"recapture": recapture},
+        requeued_from=requeued_from,
     )
     try:
         return Asked(lifecycle.submit(card))
@@ -79,7 +82,15 @@ def ask(
 def refresh(card: Card, *, user: Any = None) -> Asked:
     """Today's card of the same layout once more, from new captures."""
     layout = Layout(card.layout)
-    return ask(layout, anew=True, recapture=True, source="again", user=user, lane=Lane.BATCH)
+    return ask(
+        layout,
+        anew=True,
+        recapture=True,
+        source=requeue_source(card.source),
+        user=user,
+        lane=Lane.BATCH,
+        requeued_from=card,
+    )
 
 
 def _just_failed(key: str) -> Card | None:

@@ -48,6 +48,7 @@ class JobView(TypedDict):
     created: int  # epoch ms
     started: int | None
     ended: int | None
+    requeued: bool  # another job does the same since
     facts: dict[str, Any]  # of its kind: sizes, pictures, links
 
 
@@ -141,6 +142,7 @@ def job_view(job: JobInfo) -> JobView:
         "created": epoch_ms(job.created_at) or 0,
         "started": epoch_ms(job.started_at),
         "ended": epoch_ms(job.ended_at),
+        "requeued": job.requeued_at is not None,
         "facts": facts() if facts else {},
     }
 

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
-from oven.adminkit.base import HistoryAdmin, ago, chip, dialog, duration, model_link, once
-from oven.jobs import lifecycle, registry
+from oven.adminkit.base import HistoryAdmin, ago, audit, chip, dialog, duration, model_link, once
+from oven.errors import BadRequest
+from oven.jobs import admission, bulk, lifecycle, registry
 from oven.jobs.models import Attempt, BulkAction, Job
-from oven.jobs.states import Lane, State
+from oven.jobs.states import ENDED, Lane, State
 from oven.storage.urls import public_url
 
 LANE_CHIPS = {lane: lane.color for lane in Lane}
+MOST_LINKS = 5
 TONES = {state.value: state.color for state in State}
 
 SPAN_ORDER = (
     *("queue", "open", "load", "ready", "capture", "encode"),
     *("download", "extracting", "processing", "store", "post"),
 )
+UNDO = dialog("Undo it?", "What it has queued and nothing has started yet is deleted.", "Undo it")
 CANCEL = dialog("Cancel it?", "Waiting work ends at once, running work within two seconds.", "Cancel the work")
 
 
@@ -89,7 +93,8 @@ class JobAdmin(HistoryAdmin):
 
     @display(description="State", ordering="state")
     def state_chip(self, job: Job) -> SafeString:
-        return chip(State(job.state).label, TONES.get(job.state))
+        found = chip(State(job.state).label, TONES.get(job.state))
+        return format_html("{} {}", found, chip("Requeued", "info")) if job.requeued_at else found
 
     @display(description="Lane", ordering="lane")
     def lane_chip(self, job: Any) -> SafeString:
@@ -107,9 +112,16 @@ class JobAdmin(HistoryAdmin):
     def error(self, job: Job) -> str:
         return f"{job.error_message} ({job.error_code})" if job.error_code else "–"
 
-    @display(description="Again of")
-    def again_link(self, job: Any) -> SafeString | str:
-        return model_link(job.again_of)
+    @display(description="Requeued from")
+    def requeued_from_link(self, job: Any) -> SafeString | str:
+        return model_link(job.requeued_from)
+
+    @display(description="Requeued as")
+    @once
+    def requeued_as_link(self, job: Any) -> SafeString | str:
+        links = ((model_link(row),) for row in job.requeued_as.order_by("-pk")[:MOST_LINKS])
+        found = format_html_join(", ", "{}", links)
+        return found or (f"an equal job, {ago(job.requeued_at)}" if job.requeued_at else "–")
 
     @display(description="Time spent")
     def spans_panel(self, job: Job) -> SafeString | str:
@@ -122,6 +134,21 @@ class JobAdmin(HistoryAdmin):
         return format_html("{}", attempts_panel(list(rows)))
 
     # --- actions ---
+
+    def requeue(self, request: HttpRequest, rows: QuerySet[Any], skip_cache: bool = False) -> None:
+        """Requeue rows by the one service for it, and say what was done."""
+        try:
+            found = bulk.requeue(rows, user=request.user, skip_cache=skip_cache)
+        except (BadRequest, admission.NotAdmitted) as refused:
+            messages.warning(request, refused.message)
+            return
+        if found.job is not None:
+            audit(request, [rows.filter(state__in=ENDED)[0]], f"requeued as {found.job}")
+            messages.success(request, format_html("Requeued as {}.", model_link(found.job)))
+        elif found.action is not None:
+            audit(request, [found.action], found.action.spec["text"])
+            undo = model_link(found.action, f"can be undone for {settings.OVEN_UNDO_S:g} s")
+            messages.success(request, format_html("{}: {}.", found.action.spec["text"], undo))
 
     @action(description="Cancel", permissions=["steer"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[Any]) -> None:
@@ -149,6 +176,8 @@ class BulkActionAdmin(HistoryAdmin):
     search_fields = ("public_id", "requested_by__username")
     date_hierarchy = "created_at"
     list_select_related = ("requested_by",)
+    actions_row = ("undo_row",)
+    actions_detail = ("undo_row",)
     fields = (
         "what",
         "public_id",
@@ -173,6 +202,18 @@ class BulkActionAdmin(HistoryAdmin):
     @display(description="Asked", ordering="created_at")
     def when(self, action: BulkAction) -> SafeString | str:
         return ago(action.created_at)
+
+    @action(description="Undo", icon="undo", permissions=["steer"], url_path="undo", dialog=UNDO)
+    def undo_row(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        def call(action: BulkAction) -> None:
+            try:
+                lifecycle.cancel(action)
+            except lifecycle.StateMismatch:
+                raise Refused from None
+
+        rows = BulkAction.objects.filter(pk=object_id)
+        self.act_on_each(request, rows, call, "undone", "left as it is: it has been carried out")
+        return self.back_to_list()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.fields

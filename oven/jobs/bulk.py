@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from oven.errors import BadRequest
@@ -85,6 +87,48 @@ def _noun(name: str, number: int) -> str:
     return str(meta.verbose_name if number == 1 else meta.verbose_name_plural)
 
 
+# --- requeue --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """What was requeued: one `job`, the new row, or several as an `action` that can be undone."""
+
+    job: Job | None = None
+    action: BulkAction | None = None
+
+
+def requeue(*querysets: QuerySet[Any], user: Any, skip_cache: bool = False) -> Requeued:
+    """Submit new jobs that do the same as ended ones: one row, a selection, or all that a filter finds.
+
+    One job is queued at once: it can be cancelled while it waits. Several are a bulk action that can be undone before
+    it starts. Raises BadRequest when none has ended, when one cannot be requeued, or for more than the limit; and
+    whatever submitting one job raises.
+    """
+    targets: Targets = {}
+    for rows in querysets:
+        kind = registry.get(rows.model.kind)
+        ended = rows.filter(state__in=ENDED).order_by("pk")
+        if kind.can_requeue and (keys := list(ended.values_list("pk", flat=True)[: settings.OVEN_BULK_LIMIT + 1])):
+            targets[kind.name] = keys
+    match count(within_limit(targets)):
+        case 0:
+            raise BadRequest("ids", "ids: none of these jobs has ended and can be requeued.")
+        case 1:
+            [(name, [key])] = targets.items()
+            kind = registry.get(name)
+            return Requeued(job=_requeue_one(kind, kind.model._default_manager.get(pk=key), user, skip_cache))
+    return Requeued(action=start(BulkVerb.AGAIN, targets, user=user, skip_cache=skip_cache))
+
+
+def _requeue_one(kind: JobKind, row: Job, user: Any, skip_cache: bool) -> Job:
+    job = kind.requeue(row, user=user, skip_cache=skip_cache)
+    row.requeued_at = timezone.now()
+    type(row)._default_manager.filter(pk=row.pk).update(requeued_at=row.requeued_at)
+    stream.publish_job("job.ended", row)  # lists show that it was requeued
+    return job
+
+
 # --- the action -----------------------------------------------------------------------------------------------------
 
 
@@ -116,12 +160,12 @@ def _queue_copies(action: BulkAction, kind: JobKind, due: datetime) -> None:
         "bulk": action,
         "due_at": due,
         "lane": Lane.BATCH,
-        "source": "again",
         "requested_by": action.requested_by,
     }
     for keys in _chunks(action.targets[kind.name]):
         rows = kind.model._default_manager.filter(pk__in=keys).order_by("id")
         insert_many(kind.model, kind.clone_fields(rows, skip_cache=action.spec["skipCache"]), shared)
+        kind.model._default_manager.filter(pk__in=keys).update(requeued_at=timezone.now())
 
 
 def take_back(action: BulkAction) -> int:
@@ -131,6 +175,9 @@ def take_back(action: BulkAction) -> int:
         if kind.clones:
             rows = kind.model._default_manager.filter(bulk=action, state=State.QUEUED, attempt=0)
             taken += rows.delete()[0]
+            for keys in _chunks(action.targets[kind.name]):
+                sources = kind.model._default_manager.filter(pk__in=keys, requeued_as__isnull=True)
+                sources.update(requeued_at=None)
     return taken
 
 
@@ -183,7 +230,7 @@ def _carry_out(action: BulkAction, name: str, key: Any) -> bool:
 
 
 def _again(action: BulkAction, kind: JobKind, row: Job) -> bool:
-    kind.requeue(row, user=action.requested_by, skip_cache=action.spec["skipCache"])
+    _requeue_one(kind, row, action.requested_by, action.spec["skipCache"])
     return True
 
 

@@ -48,6 +48,8 @@ class Filter:
         wanted = Q()
         if self.state:
             wanted &= Q(state=self.state)
+        if self.state == State.FAILED:
+            wanted &= Q(requeued_at__isnull=True)
         if self.source:
             wanted &= Q(source=self.source)
         if self.code:

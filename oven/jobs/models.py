@@ -14,6 +14,11 @@ from oven.jobs.states import ACTIVE, BulkVerb, Lane, State
 DEMO = "demo"  # the source of what `manage.py demo` asks for, and of what follows from that
 
 
+def requeue_source(source: str) -> str:
+    """Return the source of a job that does the same as one of this source: the demo's stay the demo's."""
+    return DEMO if source == DEMO else "again"
+
+
 def default_max_attempts() -> int:
     return int(settings.OVEN_MAX_ATTEMPTS)
 
@@ -49,6 +54,15 @@ class Job(models.Model):
     spec = models.JSONField(default=dict, help_text="What was asked for, validated.")
     bulk = models.ForeignKey(
         "jobs.BulkAction", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    requeued_from = models.ForeignKey(
+        "self", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="requeued_as"
+    )
+    requeued_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When a job that does the same was submitted.",
     )
 
     attempt = models.PositiveSmallIntegerField(default=0)

@@ -64,7 +64,7 @@ def test_other_tapes_are_left_alone(bake: Any) -> None:
 def test_again_is_a_new_row_of_the_same_tape(ended: Any) -> None:
     old = ended()
     new = services.ask_again(old)
-    assert (new.again_of, new.zip_url, new.source) == (old, old.zip_url, "again")
+    assert (new.requeued_from, new.zip_url, new.source) == (old, old.zip_url, "again")
 
 
 # --- the site is told of every end ----------------------------------------------------------------------------------

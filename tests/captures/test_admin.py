@@ -80,7 +80,7 @@ def test_grab_again_on_the_whole_filter_makes_new_rows(staff: Any, grab: Any, va
     lifecycle.cancel(job)
     act(staff, Grab, "again_without_cache", [job], everything=True)
     assert Grab.objects.count() == 2
-    assert Grab.objects.filter(again_of=job, state="queued").count() == 1
+    assert Grab.objects.filter(requeued_from=job, state="queued").count() == 1
 
 
 def test_a_row_action_needs_a_post(staff: Any, grab: Any, valkey: Any) -> None:

@@ -113,7 +113,7 @@ def test_refreshing_captures_anew(staff: Any, icon: Any) -> None:
     old = icon("$roz", family=ANIMATED_ICON)
     answer = refresh(staff, "animated-icons", old.public_id)
     new = Grab.objects.get(public_id=answer.json()["jobId"])
-    assert (new.again_of, new.capture_key, new.state) == (old, old.capture_key, "queued")
+    assert (new.requeued_from, new.capture_key, new.state) == (old, old.capture_key, "queued")
     assert answer.json()["statusUrl"] == f"/status/{new.public_id}"
     assert "Accept" in answer.headers["Vary"]
 

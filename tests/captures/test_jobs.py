@@ -102,7 +102,7 @@ def test_skipping_the_cache_captures_anew_and_the_newest_wins(wish: Any, scratch
 def test_asking_again_makes_a_row_of_the_same_wish(wish: Any, people: Any) -> None:
     old = lifecycle.cancel(ask(wish(density=2, fps=5)).grab)
     new = ask_again(old, user=people.staff).grab
-    assert (new.again_of, new.capture_key, new.spec, new.lane) == (old, old.capture_key, old.spec, Lane.BATCH)
+    assert (new.requeued_from, new.capture_key, new.spec, new.lane) == (old, old.capture_key, old.spec, Lane.BATCH)
 
 
 def test_a_mint_overtakes(wish: Any) -> None:

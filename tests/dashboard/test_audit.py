@@ -31,7 +31,7 @@ admin.autodiscover()
 READS = {*EXPORTS, "open_it"}  # change nothing
 MODELS = [model for model in admin.site._registry if model._meta.managed]
 PINS = {"pin", "pin_row"}  # actions on work that has gone well
-WAITING = {"cancel", "cancel_row"}  # actions on work that has not ended
+WAITING = {"cancel", "cancel_row", "undo_row"}  # actions on work that has not ended
 FORMS: dict[type[Model], dict[str, Any]] = {
     FrozenPiece: {"piece": "roz", "error": "by hand"},
     ApiToken: {"name": "new", "scopes": ["grab"]},

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal, TypedDict
 
 from django.conf import settings
 from django.db.models import Sum
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from oven.jobs import registry
+from oven.jobs.states import State
 from oven.ops.health import load, traffic
 from oven.ops.health.load import Part
 from oven.ops.health.models import Minute
@@ -104,12 +107,20 @@ def failures() -> list[Alert]:
     """Of the jobs that ended in the last hour; those that were cancelled say nothing."""
     rows = Minute.objects.filter(at__gt=this_minute() - 60)
     sums = rows.aggregate(done=Sum("done", default=0), failed=Sum("failed", default=0))
-    ended = sums["done"] + sums["failed"]
-    percent = 100 * sums["failed"] / max(1, ended)
+    failed = max(0, sums["failed"] - _requeued_failures())
+    ended = sums["done"] + failed
+    percent = 100 * failed / max(1, ended)
     if ended < settings.OVEN_ALERT_FAILURES_LEAST or percent <= settings.OVEN_ALERT_FAILURES_PERCENT:
         return []
     text = f"{percent:.0f} % of the jobs of the last hour failed ({sums['failed']} of {ended})."
     return [{"code": "failures", "level": "bad", "text": text}]
+
+
+def _requeued_failures() -> int:
+    """Return how many jobs failed in the last hour and have been requeued since."""
+    hour = timezone.now() - timedelta(hours=1)
+    rows = [kind.model._default_manager.filter(state=State.FAILED, ended_at__gt=hour) for kind in registry.kinds()]
+    return sum(found.filter(requeued_at__isnull=False).count() for found in rows)
 
 
 def http() -> list[Alert]:

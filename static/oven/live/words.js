@@ -90,8 +90,9 @@ export function basics(job) {
 }
 
 /** The badges of an ended one: what is special about it. */
-export function remarks({ state, facts = {}, error_code: code }) {
+export function remarks({ state, facts = {}, error_code: code, requeued }) {
   const badges = [];
+  if (requeued) badges.push(["requeued", "cool", "Another job does the same since"]);
   if (state === "failed") badges.push(["failed", "bad"]);
   if (state === "failed" && code) badges.push([code.replaceAll("_", " "), "plain", "The error's code"]);
   if (facts.cached) badges.push(["cached", "cool", "The answer to a wish came from the cache"]);

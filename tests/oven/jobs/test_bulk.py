@@ -14,7 +14,7 @@ from captures.services import QueueFull, ask
 from oven.errors import BadRequest
 from oven.jobs import bulk, lifecycle, queue, reconcile, registry, worker
 from oven.jobs.filters import Filter
-from oven.jobs.models import BulkAction
+from oven.jobs.models import DEMO, BulkAction
 from oven.jobs.states import BulkVerb, Lane, State
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,7 +86,7 @@ def test_more_than_the_limit_is_refused(failed: list[Grab], settings: Any) -> No
 def test_requeued_rows_wait_at_once_but_are_due_after_the_window(failed: list[Grab]) -> None:
     action = start(BulkVerb.AGAIN, found(BulkVerb.AGAIN))
     rows = Grab.objects.filter(bulk=action)
-    assert [row.again_of_id for row in rows.order_by("id")] == [row.pk for row in failed]
+    assert [row.requeued_from_id for row in rows.order_by("id")] == [row.pk for row in failed]
     assert {(row.state, row.lane, row.source) for row in rows} == {(State.QUEUED, Lane.BATCH, "again")}
     assert len(set(rows.values_list("public_id", flat=True))) == 3
     assert all(lifecycle.claim(GRAB, row.pk, "here") is None for row in rows)
@@ -108,6 +108,52 @@ def test_undo_takes_all_back(failed: list[Grab]) -> None:
     lifecycle.cancel(action)
     assert set(Grab.objects.values_list("pk", "state")) == before
     assert action.state == State.CANCELLED
+
+
+# --- requeue --------------------------------------------------------------------------------------------------------
+
+
+def test_one_row_is_requeued_at_once_and_linked(failed: list[Grab]) -> None:
+    found = bulk.requeue(Grab.objects.filter(pk=failed[0].pk), user=None)
+    assert found.action is None and isinstance(found.job, Grab)
+    assert (found.job.requeued_from, found.job.state, found.job.due_at) == (failed[0], State.QUEUED, None)
+    assert queue.message_id(found.job) in queue.under_way(registry.get(GRAB))
+    failed[0].refresh_from_db()
+    assert failed[0].requeued_at is not None
+    assert list(failed[0].requeued_as.all()) == [found.job]
+
+
+def test_several_are_one_action_that_can_be_undone(failed: list[Grab]) -> None:
+    found = bulk.requeue(Grab.objects.all(), user=None)
+    assert found.job is None and found.action is not None
+    assert (found.action.asked, found.action.spec["text"]) == (3, "Requeue 3 grabs")
+    assert Grab.objects.filter(requeued_at__isnull=False).count() == 3
+    lifecycle.cancel(found.action)
+    assert Grab.objects.count() == 3
+    assert not Grab.objects.filter(requeued_at__isnull=False).exists()
+
+
+def test_rows_that_have_not_ended_are_not_requeued(failed: list[Grab], grab: Any) -> None:
+    waiting = grab(piece="loop")
+    with pytest.raises(BadRequest, match="none of these jobs has ended"):
+        bulk.requeue(Grab.objects.filter(pk=waiting.pk), user=None)
+    found = bulk.requeue(Grab.objects.filter(pk__in=[waiting.pk, failed[0].pk]), user=None)
+    assert found.job is not None and found.job.requeued_from_id == failed[0].pk
+
+
+def test_a_failure_that_was_requeued_is_no_open_failure(failed: list[Grab]) -> None:
+    open_failures = Filter(state="failed").rows(registry.get(GRAB))
+    assert open_failures.count() == 3
+    bulk.requeue(Grab.objects.filter(pk=failed[0].pk), user=None)
+    assert set(open_failures.all()) == set(failed[1:])
+    assert found(BulkVerb.AGAIN, state="failed") == {GRAB: [row.pk for row in failed[1:]]}
+
+
+def test_what_the_demo_has_made_stays_the_demos(failed: list[Grab]) -> None:
+    Grab.objects.update(source=DEMO)
+    bulk.requeue(Grab.objects.filter(pk=failed[0].pk), user=None)
+    bulk.requeue(Grab.objects.filter(pk__in=[row.pk for row in failed[1:]]), user=None)
+    assert set(Grab.objects.values_list("source", flat=True)) == {DEMO}
 
 
 def test_what_is_active_already_stays_one(failed: list[Grab], grab: Any) -> None:

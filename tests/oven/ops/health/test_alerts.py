@@ -88,6 +88,16 @@ def core(state: str) -> CoreBuild:
     )
 
 
+def test_failures_that_were_requeued_do_not_count(grab: Any) -> None:
+    now = timezone.now()
+    rows = [grab(piece=f"p{number}") for number in range(5)]
+    Grab.objects.update(state="failed", ended_at=now)
+    Minute.objects.create(kind="grab", at=samples.this_minute(), done=15, failed=5)
+    assert "failures" in found()
+    Grab.objects.filter(pk__in=[row.pk for row in rows]).update(requeued_at=now)
+    assert "failures" not in found()
+
+
 def test_no_runtime_in_service() -> None:
     from bundles.alerts import runtime
 

@@ -1,0 +1,29 @@
+import django.db.models.deletion
+from django.db import migrations, models
+
+
+def requeued_from(model):
+    return models.ForeignKey(
+        blank=True,
+        editable=False,
+        null=True,
+        on_delete=django.db.models.deletion.SET_NULL,
+        related_name="requeued_as",
+        to=model,
+    )
+
+
+def requeued_at():
+    return models.DateTimeField(
+        blank=True, editable=False, help_text="When a job that does the same was submitted.", null=True
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("bundles", "0005_client_limits")]
+    operations = [
+        migrations.AddField("bundle", "requeued_from", requeued_from("bundles.bundle")),
+        migrations.AddField("bundle", "requeued_at", requeued_at()),
+        migrations.AddField("corebuild", "requeued_from", requeued_from("bundles.corebuild")),
+        migrations.AddField("corebuild", "requeued_at", requeued_at()),
+    ]
