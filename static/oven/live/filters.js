@@ -47,6 +47,7 @@ export class Filters extends EventTarget {
     const { kind, state, source, code, piece } = this.values;
     if (kind && job.kind !== kind) return false;
     if (state && job.state !== state) return false;
+    if (state === "failed" && job.requeued) return false; // another job does the same since
     if (source && job.source !== source) return false;
     if (code && job.error_code !== code) return false;
     return !piece || `${title(job)}\n${job.name}`.toLowerCase().includes(piece.toLowerCase());
