@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import psutil
-from django.conf import settings
+from django.core.management import call_command
 
 from supervisor import linux
 from supervisor.services import ROOT
@@ -77,15 +78,9 @@ class Instance:
             self.token = self._new_token()
 
     def _new_token(self) -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", "token", f"chaos-{self.port}"],
-            cwd=ROOT,
-            env={**self.env, "REDIS_URL": settings.REDIS_URL},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.split()[-1]
+        secret = io.StringIO()
+        call_command("token", f"chaos-{self.port}", stdout=secret)
+        return secret.getvalue().strip()
 
     def stop(self) -> list[str]:
         """Ends it as a person would. Returns the command lines of whatever is left, which is then killed."""

@@ -18,6 +18,7 @@ from supervisor import linux
 from supervisor.services import ROOT
 
 DISK_MB = 400
+DATABASE = "oven.sqlite3"
 BROKEN = 1
 
 
@@ -27,6 +28,8 @@ def run(plan: Plan) -> int:
     (place / "tmp").mkdir()
     (place / "data").mkdir()
     with _small_disk(place / "data"):
+        if plan.database:
+            shutil.copy2(plan.database, place / "data" / DATABASE)
         code = _run(plan, place)
         if code == BROKEN:
             _save_logs(place)
@@ -74,7 +77,7 @@ def _small_disk(path: Path) -> Iterator[None]:
 
 def _save_logs(place: Path) -> None:
     """What lies on the small disk goes with it."""
-    for name in ("logs", "oven.sqlite3", "oven.sqlite3-wal"):
+    for name in ("logs", DATABASE, f"{DATABASE}-wal"):
         source = place / "data" / name
         with contextlib.suppress(OSError):
             if source.is_dir():

@@ -29,6 +29,7 @@ class Plan:
     bakes: int = 2
     postgres: bool = False
     json: str = ""
+    database: str = ""  # a SQLite file to begin with a copy of; none: an empty one
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> Plan:
@@ -60,3 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--bakes", type=int, default=2, help="bakes at once (2)")
     add("--postgres", action="store_true", help="on a PostgreSQL of its own; needs initdb and pg_ctl")
     add("--json", default="", metavar="FILE", help="keep all figures")
+    add(
+        "--database",
+        default="",
+        metavar="FILE",
+        help="begin with a copy of this migrated SQLite file (default: migrate)",
+    )

@@ -56,7 +56,7 @@ TEMPLATES = (
     "index",
     "alerts",
 )
-PLAIN = (  # models whose pages show nothing but the theme's columns and fields, and ours of other pages
+PLAIN = (  # models and pages that show nothing but the theme's columns and fields, and ours of other pages
     "jobs.bulkaction",
     "artifacts.artifact",
     "access.apitoken",
@@ -72,6 +72,9 @@ PLAIN = (  # models whose pages show nothing but the theme's columns and fields,
     "captures.pin",
     "captures.screenshotpreset",
     "bakes.delivery",
+    "bundles.bundle",
+    "socialaccount.socialaccount",
+    "password",  # the template of "user password"
 )
 ELEMENT = HOSTILE.partition(">")[0] + ">"
 MARKUP = {  # pages that must show it, as text; that none makes an element of it is looked at on every page

@@ -7,6 +7,7 @@ For long: manage.py chaos --faults kill --kills 1000 --minutes 0 --strike-s 60
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from chaos import faults, postgres
+from tests.e2e.prepared import EMPTY, prepared
 from tests.harness.covered import note
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +34,7 @@ class Size:
     options: tuple[str, ...]
 
 
-GATE = Size(10, ("--strike-s=0.5", "--kill-s=3", "--rate=5", "--clients=1", "--workers=1", "--bakes=1"))
+GATE = Size(6, ("--strike-s=0.5", "--kill-s=3", "--rate=5", "--clients=1", "--workers=1", "--bakes=1"))
 FULL = Size(50, ("--strike-s=1.5", "--kill-s=10", "--rate=10", "--clients=4", "--bakes=1"))
 
 
@@ -51,7 +54,7 @@ def size(full_size: bool) -> Size:
 
 @pytest.fixture(scope="module")
 def broken(size: Size, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any], str]:
-    length = ["--minutes=0", f"--kills={size.kills}", *size.options]
+    length = ["--minutes=0", f"--kills={size.kills}", f"--database={prepared() / EMPTY}", *size.options]
     return chaos(tmp_path_factory.mktemp("chaos"), f"--faults={','.join(FAULTS)}", *length)
 
 
@@ -94,7 +97,8 @@ def test_a_postgresql_that_is_restarted_loses_nothing(tmp_path: Path, full_size:
     note("fault", "restart")
     if reason := postgres.missing():
         pytest.skip(reason)
-    size = ["--rounds=1", f"--strike-s={8 if full_size else 3}", "--clients=2", "--workers=1", "--bakes=1"]
+    size = ["--strike-s=8", "--clients=2"] if full_size else ["--strike-s=3", "--clients=1"]
+    size += ["--rounds=1", "--workers=1", "--bakes=1"]
     code, found, printed = chaos(tmp_path, "--postgres", "--faults=restart", *size)
     assert code == 0, printed
     [round_] = found["rounds"]
@@ -102,7 +106,15 @@ def test_a_postgresql_that_is_restarted_loses_nothing(tmp_path: Path, full_size:
     assert round_["accepted"] > 0
 
 
-def test_an_unknown_fault_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    code, found, printed = chaos(tmp_path, "--faults=gremlins")
-    assert (code, found) == (2, {})
-    assert "'gremlins' is not one of kill, power," in printed
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"faults": "kill,gremlins"}, "--faults: 'gremlins' is not one of kill, power,"),
+        ({"database": "/nowhere.sqlite3"}, "--database: '/nowhere.sqlite3' is not a file"),
+        ({"database": __file__, "postgres": True}, "--database: a SQLite file is of no use with --postgres"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_starts(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(CommandError, match=re.escape(said)) as caught:
+        call_command("chaos", **options)
+    assert caught.value.returncode == 2

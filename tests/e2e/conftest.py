@@ -11,7 +11,10 @@ from captures.engine.chromium import find_any_browser
 from tests.e2e.held_site import HeldSite
 from tests.e2e.live_pages import Screens
 from tests.e2e.stack import Stack
+from tests.pinning_server import PinningServer
 from tests.site_server import Site
+
+SECRET = "shared"  # of the shared Oven and its callers
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +31,26 @@ def callers() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def oven(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Shared: a test that breaks its workers or its data starts a Stack of its own."""
-    stack = Stack(tmp_path_factory.mktemp("oven") / "data", piece_origin=site.origin)
-    stack.start()
-    yield stack
-    stack.stop()
+def caller() -> Iterator[Site]:
+    """The site whose tapes the shared Oven bakes, and which it tells what became of them."""
+    with Site() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def oven(site: HeldSite, caller: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Shared, with every kind of job: a test that breaks its workers or its data starts a Stack of its own.
+
+    All tests that use it run in one process (`tests.harness.sizes`).
+    """
+    data = tmp_path_factory.mktemp("oven") / "data"
+    env = {
+        "OVEN_CALLBACK_SECRET": SECRET,
+        "OVEN_TAPE_ORIGINS": caller.origin,
+        "OVEN_CALLBACK_ORIGINS": caller.origin,
+    }
+    with PinningServer() as service, Stack(data, site.origin, OVEN_PINATA_URL=service.origin, **env) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="package")

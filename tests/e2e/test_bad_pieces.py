@@ -40,7 +40,7 @@ OUTCOMES: dict[str, set[str]] = {
     "loop": {"hung"},
 }
 # "bad-busy" is the injected clock of tests/engine/test_modes.py, and "bad-hang" its request that never answers; "bad-popup"
-# and "bad-alert" are refused alike.
+# and "bad-alert" are refused alike. The tests below capture "bad-throw" and "bad-404", test_faults.py "bad-drop".
 ALIKE = {
     "bad-hang",
     "bad-busy",
@@ -51,7 +51,10 @@ ALIKE = {
     "bad-stuck",
     "bad-pingpong",
     "bad-print",
+    "bad-404",
     "bad-500",
+    "bad-throw",
+    "bad-drop",
     "bad-slow-body",
     "loop",
 }
@@ -119,7 +122,7 @@ def test_the_attempt_keeps_what_the_page_said(lone: Stack) -> None:
     assert "failed: blank" in attempt["log"]
 
 
-@pytest.mark.parametrize("status", [404, 500])
+@pytest.mark.parametrize("status", sampled([404, 500], [404], "the gate has one of the two"))
 def test_the_attempt_keeps_the_http_status_and_a_last_frame(lone: Stack, status: int) -> None:
     response = lone.get(f"/grab/png/128/128/bad-{status}")
     assert str(status) in response.json()["error"]

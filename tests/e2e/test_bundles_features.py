@@ -136,7 +136,9 @@ window.acPieceReady = true;
 """
 
 
-@pytest.mark.parametrize("place", EVERYWHERE)
+@pytest.mark.parametrize(
+    "place", sampled(list(EVERYWHERE), ["file", STRICTEST], "the language is bundled for every place above")
+)
 def test_a_programs_paintings_and_look_ups_are_there_offline(
     chromium: Browser, engine: Engine, tree: SourceTree, tmp_path: Path, place: str
 ) -> None:

@@ -202,6 +202,7 @@ def test_a_piece_is_bundled(command: Callable[..., str], tmp_path: Path) -> None
     assert plain.stat().st_size > out.stat().st_size
 
 
+@pytest.mark.exhaustive("the gate has the error below, and a grab that ends with 1")
 def test_a_bundle_that_cannot_be_made_ends_with_1(shell: Any, tmp_path: Path) -> None:
     said = shell("nope", "-o", str(tmp_path / "x.html"), verb="bundle", code=1)
     assert "There is no piece nope. (not_found)" in said
@@ -211,7 +212,11 @@ def test_a_bundle_that_cannot_be_made_ends_with_1(shell: Any, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["../x"], "bad_spec"), (["orbit", "--source", "nowhere"], "nowhere: there is no such folder.")],
+    [
+        (["nope"], "There is no piece nope. (not_found)"),
+        (["../x"], "bad_spec"),
+        (["orbit", "--source", "nowhere"], "nowhere: there is no such folder."),
+    ],
 )
 def test_a_bundle_that_cannot_be_made_is_explained(
     command: Callable[..., str], arguments: list[str], said: str, tmp_path: Path

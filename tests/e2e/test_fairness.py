@@ -83,7 +83,7 @@ STAYS = pytest.param(True, marks=pytest.mark.exhaustive("the gate has the one wh
 
 @pytest.mark.parametrize("stays", [pytest.param(False, id="leaves"), STAYS])
 def test_one_client_cannot_take_what_others_need(stack: Stack, stays: bool, full_size: bool) -> None:
-    count, answers = (700 if full_size else 30), Counter()
+    count, answers = (700 if full_size else 12), Counter()
 
     async def run() -> dict[str, list[float]]:
         attacking = asyncio.create_task(attack(stack, count, stays, answers))

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.held_site import HeldSite
 from tests.e2e.stack import Stack, frames, picture
+from tests.harness.sizes import sampled
 
 QUERY = "tv=true&nolabel=true&nogap=true&spoofaudio=true"
 ORIGIN = {"Origin": "https://aesthetic.computer"}
@@ -196,21 +197,25 @@ def test_check_8_a_piece_that_never_says_ready_is_captured_at_the_limit(oven: St
 # --- 9, 10: many at once --------------------------------------------------------------------------------------------
 
 
-def test_check_9_no_more_run_than_there_are_workers_and_a_keep_goes_first(oven: Stack, site: HeldSite) -> None:
+def test_check_9_no_more_run_than_there_are_workers_and_a_keep_goes_first(
+    oven: Stack, site: HeldSite, full_size: bool
+) -> None:
+    count = 10 if full_size else 6
+    waiting = count - 2
     with site.holding("anim~many"):
-        answers = [oven.later(f"/grab/png/64/64/anim~many{n}") for n in range(10)]
-        oven.until(lambda: oven.status()["concurrency"] == {"active": 2, "max": 2, "queueDepth": 8})
+        answers = [oven.later(f"/grab/png/64/64/anim~many{n}") for n in range(count)]
+        oven.until(lambda: oven.status()["concurrency"] == {"active": 2, "max": 2, "queueDepth": waiting})
         body = {"piece": "anim~many-keep", "format": "png", "width": 64, "height": 64, "source": "keep"}
         keep = oven.threads.submit(oven.post, "/grab", body)
-        status = oven.until(lambda: found if len((found := oven.status())["queue"]) == 9 else None)
+        status = oven.until(lambda: found if len((found := oven.status())["queue"]) == waiting + 1 else None)
     queue = status["queue"]
-    assert status["concurrency"] == {"active": 2, "max": 2, "queueDepth": 9}
-    assert [item["position"] for item in queue] == list(range(1, 10))
+    assert status["concurrency"] == {"active": 2, "max": 2, "queueDepth": waiting + 1}
+    assert [item["position"] for item in queue] == list(range(1, waiting + 2))
     assert queue[0]["piece"] == "anim~many-keep"
     assert set(queue[0]) >= {"position", "piece", "format", "addedAt", "estimatedWait"}
     one = queue[0]["estimatedWait"]
-    assert [item["estimatedWait"] for item in queue] == [one * round_ for round_ in (1, 1, 2, 2, 3, 3, 4, 4, 5)]
-    assert len(status["active"]) == 11
+    assert [item["estimatedWait"] for item in queue] == [one * (1 + number // 2) for number in range(waiting + 1)]
+    assert len(status["active"]) == count + 1
 
     peak = 0
     while not all(answer.done() for answer in [*answers, keep]):
@@ -236,7 +241,9 @@ def test_posting_a_grab_needs_a_token(oven: Stack) -> None:
     assert bad.status_code == 401
 
 
-@pytest.mark.parametrize("form", ["webp", "gif", "png"])
+@pytest.mark.parametrize(
+    "form", sampled(["webp", "gif", "png"], ["webp"], "tests/captures/test_placeholder.py has every format")
+)
 def test_check_10_equal_requests_share_one_capture_and_nowait_gets_a_stand_in(
     oven: Stack, site: HeldSite, form: str
 ) -> None:

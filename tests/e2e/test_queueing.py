@@ -19,6 +19,7 @@ def narrow(site: HeldSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield stack
 
 
+@pytest.mark.exhaustive("test_icons.py asks for one icon forty times at once")
 def test_twenty_equal_requests_at_once_are_one_capture(oven: Stack, site: HeldSite) -> None:
     started = time.monotonic()
     asked = [oven.later("/grab/webp/128/128/anim~same?duration=2000&fps=10") for _ in range(20)]
@@ -33,8 +34,9 @@ def test_twenty_equal_requests_at_once_are_one_capture(oven: Stack, site: HeldSi
     assert rows == [{"attempt": 1, "state": "complete"}]
 
 
-def test_many_different_requests_at_once_all_finish(oven: Stack, site: HeldSite, full_size: bool) -> None:
-    count = 20 if full_size else 4
+@pytest.mark.exhaustive("check 9 of test_grabs.py has six at once on two workers")
+def test_many_different_requests_at_once_all_finish(oven: Stack, site: HeldSite) -> None:
+    count = 20
     started = time.monotonic()
     asked = [oven.later(f"/grab/png/96/96/anim~unlike-{n}") for n in range(count)]
     answers = [answer.result(120) for answer in asked]

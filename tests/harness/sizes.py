@@ -7,11 +7,16 @@ A test is exhaustive when others in the gate prove the same rule on fewer inputs
 from __future__ import annotations
 
 import json
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
+ROOT = Path(__file__).resolve().parents[2]
+SHARED_OVEN = re.compile(r"\b(oven: Stack|screens: Screens)\b")  # as arguments
 DURATIONS = Path(__file__).with_name(
     "durations.json"
 )  # seconds by file: `python -m tests.harness.gate --record-durations`
@@ -29,18 +34,58 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is exhaustive, unless `--all` or a test's node ID is given.
 
-    When several processes share the files, the longest come first.
+    When several processes share the files, those that one process has together come first, then the longest.
     """
     if getattr(config.option, "dist", "no") != "no" or hasattr(config, "workerinput"):
         seconds = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
-        # Tests of a directory share a browser, so they stay together.
-        items.sort(key=lambda item: (_directory(item), -seconds.get(item.nodeid.partition("::")[0], 0)))
+
+        def rank(item: pytest.Item) -> tuple[bool, str, int]:
+            file = _file(item)
+            # Tests of a directory share a browser, so they stay together.
+            return not uses_shared_oven(file), _directory(item), -seconds.get(file, 0)
+
+        items.sort(key=rank)
+    unseen = {item.nodeid for item in items if _has_shared_oven(item) and not uses_shared_oven(_file(item))}
+    if unseen:
+        raise pytest.UsageError(
+            f"name the shared Oven `oven: Stack`, or nobody sees that it is used: {sorted(unseen)}"
+        )
     if config.option.all or any("::" in argument for argument in config.args):
         return
     left_out = [item for item in items if item.get_closest_marker("exhaustive")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+
+
+class _SharedOvenTogether(LoadFileScheduling):
+    """Give each file to a process, and to one process all files that use the shared Oven.
+
+    A start of an Oven costs as much as ten captures.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "the shared Oven" if uses_shared_oven(file) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return _SharedOvenTogether(config, log) if config.option.dist == "loadfile" else None
+
+
+@cache
+def uses_shared_oven(file: str) -> bool:
+    """Return whether a test file, named from the root on, uses the fixture `oven` of `tests/e2e/conftest.py`."""
+    return file.startswith("tests/e2e/") and bool(SHARED_OVEN.search((ROOT / file).read_text()))
+
+
+def _has_shared_oven(item: pytest.Item) -> bool:
+    return _directory(item) == "e2e" and "oven" in getattr(item, "fixturenames", ())
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def _directory(item: pytest.Item) -> str:

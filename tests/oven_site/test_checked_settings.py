@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import settings as site
-from environ import FileAwareEnv
-from environ.fileaware_mapping import FileAwareMapping
 
 from oven.environment import SettingsError
 from oven_site import checks
+from tests.oven_site.conftest import ReadSettings
 
 ROOT = Path(site.BASE_DIR)
 ERROR, WARNING, DEPLOY = "error", "warning", "deploy"
@@ -136,19 +133,17 @@ PRODUCTION = {
 
 
 @pytest.fixture
-def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def read(read_settings: ReadSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Reads settings.py anew with an environment; returns its errors, its warnings and those of `check --deploy`."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
     def found(**given: str) -> dict[str, list[str]]:
-        environ = {"OVEN_DATA": str(tmp_path), "OVEN_NO_DOTENV": "1", **given}
+        try:
+            settings = read_settings(**given)
+        except SettingsError as problem:
+            return {ERROR: str(problem).splitlines(), WARNING: [], DEPLOY: []}
         with monkeypatch.context() as patch:
-            patch.setattr(os, "environ", environ)
-            patch.setattr(FileAwareEnv, "ENVIRON", FileAwareMapping(environ))
-            try:
-                settings = SimpleNamespace(**runpy.run_path(str(ROOT / "oven_site" / "settings.py")))
-            except SettingsError as problem:
-                return {ERROR: str(problem).splitlines(), WARNING: [], DEPLOY: []}
+            patch.setattr(os, "environ", given)
             patch.setattr(checks, "site", settings)
             always, deploy = checks.settings_together(), checks.production()
         return {
@@ -202,14 +197,10 @@ def test_everything_that_is_wrong_is_said_at_once(read: Any) -> None:
 
 
 def test_a_secret_in_a_file_ends_before_the_line_break_and_may_begin_with_a_dollar(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    read_settings: ReadSettings, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_text("$ecret\n")
-    environ = {"OVEN_DATA": str(tmp_path), "OVEN_NO_DOTENV": "1", "OVEN_CALLBACK_SECRET_FILE": f"{tmp_path}/secret"}
-    monkeypatch.setattr(os, "environ", environ)
-    monkeypatch.setattr(FileAwareEnv, "ENVIRON", FileAwareMapping(environ))
-    found = runpy.run_path(str(ROOT / "oven_site" / "settings.py"))
-    assert found["OVEN_CALLBACK_SECRET"] == "$ecret"
+    assert read_settings(OVEN_CALLBACK_SECRET_FILE=f"{tmp_path}/secret").OVEN_CALLBACK_SECRET == "$ecret"
 
 
 @pytest.mark.parametrize(
@@ -220,14 +211,10 @@ def test_a_secret_in_a_file_ends_before_the_line_break_and_may_begin_with_a_doll
     ],
 )
 def test_cookies_belong_to_the_host_where_the_site_is_https(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, names: tuple[Any, ...]
+    read_settings: ReadSettings, url: str, names: tuple[Any, ...]
 ) -> None:
-    environ = {"OVEN_DATA": str(tmp_path), "OVEN_NO_DOTENV": "1", "OVEN_PUBLIC_URL": url}
-    monkeypatch.setattr(os, "environ", environ)
-    monkeypatch.setattr(FileAwareEnv, "ENVIRON", FileAwareMapping(environ))
-    found = runpy.run_path(str(ROOT / "oven_site" / "settings.py"))
     usual = {"SESSION_COOKIE_NAME": "sessionid", "CSRF_COOKIE_NAME": "csrftoken"}
-    shown = {**usual, **found}
+    shown = {**usual, **vars(read_settings(OVEN_PUBLIC_URL=url))}
     assert (shown["SESSION_COOKIE_NAME"], shown["CSRF_COOKIE_NAME"], shown["CSRF_COOKIE_SECURE"]) == names
     assert shown.get("SESSION_COOKIE_DOMAIN") is None
     assert shown.get("SESSION_COOKIE_PATH", "/") == "/"

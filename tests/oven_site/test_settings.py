@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from oven.version import CHANGELOG, read_version
+from tests.oven_site.conftest import ReadSettings
 
 ROOT = Path(settings.BASE_DIR)
 EXAMPLE = (ROOT / ".env.example").read_text()
@@ -57,56 +58,41 @@ def test_every_name_of_the_example_has_its_meaning_above_it() -> None:
     assert bare == []
 
 
-def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+def test_the_example_shows_the_defaults(read_settings: ReadSettings) -> None:
     shown = dict(re.findall(r"^# (OVEN_[A-Z0-9_]+)=(.+)$", EXAMPLE, re.MULTILINE))
     del shown["OVEN_DATA"]
-    code = f"from oven_site import settings as s; print([getattr(s, name) for name in {sorted(shown)}])"
-    assert fresh(code, tmp_path, **shown) == fresh(code, tmp_path)
+    as_shown, default = vars(read_settings(**shown)), vars(read_settings())
+    assert {name: as_shown[name] for name in shown} == {name: default[name] for name in shown}
 
 
-def settings_with(tmp_path: Path, **environment: str) -> str:
-    """What a fresh process prints about its settings."""
-    code = (
-        "from oven_site import settings as s; print(s.DEBUG, s.SECRET_KEY, s.OVEN_QUEUE_CEILING, s.OVEN_BLOCKED_URLS)"
-    )
-    return fresh(code, tmp_path, **environment)
-
-
-def fresh(code: str, tmp_path: Path, **environment: str) -> str:
-    env = {"PATH": os.environ["PATH"], "OVEN_DATA": str(tmp_path), **environment}
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
-    return run.stdout.strip()
-
-
-def test_the_environment_decides(tmp_path: Path) -> None:
+def test_the_environment_decides(read_settings: ReadSettings) -> None:
     given = {"DEBUG": "1", "SECRET_KEY": "s", "OVEN_QUEUE_CEILING": "7", "OVEN_BLOCKED_URLS": "*a*,*b*"}
-    assert settings_with(tmp_path, **given) == "True s 7 ['*a*', '*b*']"
+    found = read_settings(**given)
+    assert (found.DEBUG, found.SECRET_KEY, found.OVEN_QUEUE_CEILING) == (True, "s", 7)
+    assert found.OVEN_BLOCKED_URLS == ["*a*", "*b*"]
 
 
-def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+def test_a_secret_may_lie_in_a_file(read_settings: ReadSettings, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("from-a-file")
-    assert settings_with(tmp_path, SECRET_KEY_FILE=str(tmp_path / "key")).split()[1] == "from-a-file"
+    assert read_settings(SECRET_KEY_FILE=str(tmp_path / "key")).SECRET_KEY == "from-a-file"
 
 
-def test_the_secret_is_made_once_and_is_nobody_elses(tmp_path: Path) -> None:
-    first = settings_with(tmp_path)
-    assert first == settings_with(tmp_path)
+def test_the_secret_is_made_once_and_is_nobody_elses(read_settings: ReadSettings, tmp_path: Path) -> None:
+    first = read_settings().SECRET_KEY
+    assert first == read_settings().SECRET_KEY
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
-    assert first != settings_with(tmp_path / "other")
+    assert first != read_settings(OVEN_DATA=str(tmp_path / "other")).SECRET_KEY
 
 
-def test_the_mail_server_is_read_from_one_address(tmp_path: Path) -> None:
-    code = (
-        "from oven_site import settings as s; print(s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_HOST_PASSWORD, "
-        "s.EMAIL_USE_TLS, s.OVEN_ALERT_MAIL_FROM)"
-    )
-    url = "smtp+tls://me%40mail.example:se%2Fcret@mail.example:587"
-    assert fresh(code, tmp_path, EMAIL_URL=url) == "mail.example 587 se/cret True me@mail.example"
+def test_the_mail_server_is_read_from_one_address(read_settings: ReadSettings) -> None:
+    found = read_settings(EMAIL_URL="smtp+tls://me%40mail.example:se%2Fcret@mail.example:587")
+    assert (found.EMAIL_HOST, found.EMAIL_PORT, found.EMAIL_HOST_PASSWORD) == ("mail.example", 587, "se/cret")
+    assert (found.EMAIL_USE_TLS, found.OVEN_ALERT_MAIL_FROM) == (True, "me@mail.example")
 
 
-def test_a_mail_server_that_cannot_be_read_leaves_no_traceback(tmp_path: Path) -> None:
-    code = "from oven_site import settings as s; print(repr(s.EMAIL_HOST), s.OVEN_ALERT_MAIL_FROM)"
-    assert fresh(code, tmp_path, EMAIL_URL="mail.example:25") == "'' oven@localhost"
+def test_a_mail_server_that_cannot_be_read_leaves_no_traceback(read_settings: ReadSettings) -> None:
+    found = read_settings(EMAIL_URL="mail.example:25")
+    assert (found.EMAIL_HOST, found.OVEN_ALERT_MAIL_FROM) == ("", "oven@localhost")
 
 
 def test_the_addresses_of_alerts_are_masked_in_logs(tmp_path: Path) -> None:
@@ -117,7 +103,8 @@ def test_the_addresses_of_alerts_are_masked_in_logs(tmp_path: Path) -> None:
     )
     names = ("OVEN_PING_URL", "OVEN_PING_BACKUP_URL", "OVEN_ALERT_WEBHOOK")
     given = {name: f"https://hidden.example/{name}" for name in names}
-    env = {"PATH": os.environ["PATH"], "OVEN_DATA": str(tmp_path), **given}
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPYCACHEPREFIX") if name in os.environ}
+    env = {**kept, "OVEN_DATA": str(tmp_path), "OVEN_NO_DOTENV": "1", **given}
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert run.stderr.count("***") == 3
     assert "hidden" not in run.stderr

@@ -3,9 +3,12 @@ from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chaos import launch, plan
+from chaos.faults import FAULTS
+
+USAGE = 2
 
 HELP = """Breaks a scratch Oven while it works, and looks after every round whether anything was lost.
 
@@ -30,6 +33,14 @@ class Command(BaseCommand):
         plan.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["json"]:
-            options["json"] = str(Path(options["json"]).absolute())
-        sys.exit(launch.run(plan.Plan.of(options)))
+        for name in ("json", "database"):
+            if options[name]:
+                options[name] = str(Path(options[name]).absolute())
+        chosen = plan.Plan.of(options)
+        if unknown := [name for name in chosen.faults if name not in FAULTS]:
+            raise CommandError(f"--faults: {unknown[0]!r} is not one of {', '.join(FAULTS)}", returncode=USAGE)
+        if chosen.database and not Path(chosen.database).is_file():
+            raise CommandError(f"--database: {chosen.database!r} is not a file", returncode=USAGE)
+        if chosen.database and chosen.postgres:
+            raise CommandError("--database: a SQLite file is of no use with --postgres", returncode=USAGE)
+        sys.exit(launch.run(chosen))

@@ -130,8 +130,8 @@ def address(live: PieceServer, name: str) -> str:
     "name",
     sampled(
         [name for name in PIECES + PROGRAMS if name != HANGS],
-        ["worker", "$moth"],
-        "the gate has a worker and a program; tests/e2e/test_bundles_pages.py the others",
+        ["worker"],
+        "the gate has the hardest; tests/e2e/test_bundles_pages.py the others",
     ),
 )
 def test_a_bundle_shows_what_the_site_shows(  # type: ignore[no-untyped-def]

@@ -93,7 +93,8 @@ def test_passkeys_need_a_host_that_browsers_take(settings: Any, url: str, wrong:
 
 
 def fresh(tmp_path: Path, code: str, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {"PATH": os.environ["PATH"], "OVEN_DATA": str(tmp_path), "OVEN_NO_DOTENV": "1", **environment}
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPYCACHEPREFIX") if name in os.environ}
+    env = {**kept, "OVEN_DATA": str(tmp_path), "OVEN_NO_DOTENV": "1", **environment}
     command = [sys.executable, *([code, *args] if args else ["-c", code])]
     return subprocess.run(command, cwd=site.BASE_DIR, env=env, capture_output=True, text=True, check=False)
 
