@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from django.conf import settings as site
 from environ import FileAwareEnv
 from environ.fileaware_mapping import FileAwareMapping
 
+import oven_site
 from oven.environment import SettingsError
 from oven_site import checks
 
@@ -105,6 +106,7 @@ WRONG: list[tuple[dict[str, str], str, str, str, str]] = [
     ({"OVEN_CALLBACK_SECRETS_FILE": "a"}, WARNING, "OVEN_CALLBACK_SECRETS_FILE", "", "OVEN_CALLBACK_SECRET?"),
     ({"ART_S3_BUKET": "a"}, WARNING, "ART_S3_BUKET", "", "did you mean ART_S3_BUCKET?"),
     ({"OVEN_ZZZ": "5"}, WARNING, "OVEN_ZZZ", "", "not a setting of Oven."),
+    ({"OVEN_BUNDLE_CORES": "5"}, WARNING, "OVEN_BUNDLE_CORES", "", "no longer a setting of Oven: it is always 8."),
     ({"OVEN_CHROMIUM": "/none"}, WARNING, "OVEN_CHROMIUM", "'/none'", "program"),
     ({"OVEN_NODE": "/none"}, WARNING, "OVEN_NODE", "'/none'", "program"),
     ({"OVEN_BUNDLE_SOURCE": "/none"}, WARNING, "OVEN_BUNDLE_SOURCE", "'/none'", "directory"),
@@ -127,6 +129,23 @@ WRONG: list[tuple[dict[str, str], str, str, str, str]] = [
     ({"OVEN_CHROMIUM_SANDBOX": "off"}, DEPLOY, "OVEN_CHROMIUM_SANDBOX", "off", "sandbox"),
     ({"OVEN_THROTTLE_SIGN_INS": "off"}, DEPLOY, "OVEN_THROTTLE_SIGN_INS", "off", "limits"),
 ]
+
+
+def settings_anew() -> dict[str, Any]:
+    """Import the package of the settings again, with the environment as it is now; this process keeps its own."""
+    package = "oven_site.settings"
+    kept = {name: module for name, module in sys.modules.items() if f"{name}.".startswith(f"{package}.")}
+    for name in kept:
+        del sys.modules[name]
+    try:
+        return vars(importlib.import_module(package))
+    finally:
+        for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
+            del sys.modules[name]
+        sys.modules.update(kept)
+        oven_site.settings = kept[package]  # type: ignore[attr-defined]
+
+
 PRODUCTION = {
     "OVEN_PUBLIC_URL": "https://oven.example",
     "ALLOWED_HOSTS": "oven.example",
@@ -137,7 +156,7 @@ PRODUCTION = {
 
 @pytest.fixture
 def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Reads settings.py anew with an environment; returns its errors, its warnings and those of `check --deploy`."""
+    """Reads the settings anew with an environment; returns its errors, its warnings and those of `check --deploy`."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
     def found(**given: str) -> dict[str, list[str]]:
@@ -146,7 +165,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             patch.setattr(os, "environ", environ)
             patch.setattr(FileAwareEnv, "ENVIRON", FileAwareMapping(environ))
             try:
-                settings = SimpleNamespace(**runpy.run_path(str(ROOT / "oven_site" / "settings.py")))
+                settings = SimpleNamespace(**settings_anew())
             except SettingsError as problem:
                 return {ERROR: str(problem).splitlines(), WARNING: [], DEPLOY: []}
             patch.setattr(checks, "site", settings)
@@ -208,7 +227,7 @@ def test_a_secret_in_a_file_ends_before_the_line_break_and_may_begin_with_a_doll
     environ = {"OVEN_DATA": str(tmp_path), "OVEN_NO_DOTENV": "1", "OVEN_CALLBACK_SECRET_FILE": f"{tmp_path}/secret"}
     monkeypatch.setattr(os, "environ", environ)
     monkeypatch.setattr(FileAwareEnv, "ENVIRON", FileAwareMapping(environ))
-    found = runpy.run_path(str(ROOT / "oven_site" / "settings.py"))
+    found = settings_anew()
     assert found["OVEN_CALLBACK_SECRET"] == "$ecret"
 
 
@@ -225,7 +244,7 @@ def test_cookies_belong_to_the_host_where_the_site_is_https(
     environ = {"OVEN_DATA": str(tmp_path), "OVEN_NO_DOTENV": "1", "OVEN_PUBLIC_URL": url}
     monkeypatch.setattr(os, "environ", environ)
     monkeypatch.setattr(FileAwareEnv, "ENVIRON", FileAwareMapping(environ))
-    found = runpy.run_path(str(ROOT / "oven_site" / "settings.py"))
+    found = settings_anew()
     usual = {"SESSION_COOKIE_NAME": "sessionid", "CSRF_COOKIE_NAME": "csrftoken"}
     shown = {**usual, **found}
     assert (shown["SESSION_COOKIE_NAME"], shown["CSRF_COOKIE_NAME"], shown["CSRF_COOKIE_SECURE"]) == names
