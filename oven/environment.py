@@ -1,8 +1,8 @@
 """Read settings from the environment, and name every value that is wrong: the setting, the value, what is valid.
 
-A setting is declared where `settings.py` reads it: `env.int("OVEN_TAPE_MAX_MB", default=256, least=1)`. A wrong value
-is noted and the default taken, so that one start names all of them; then `finish` raises. What settings mean together
-is checked in `oven_site/checks.py`.
+A setting is declared where `oven_site/settings` reads it: `env.int("OVEN_TAPE_MAX_MB", default=256, least=1)`. A
+wrong value is noted and the default taken, so that one start names all of them; then `finish` raises. What settings
+mean together is checked in `oven_site/checks.py`.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Environment(FileAwareEnv):
     def __init__(self) -> None:
         super().__init__()
         self.names: set[_str] = set()
+        self.constants: dict[_str, Any] = {}
         self.secrets: _list[_str] = []
         self.problems: _list[_str] = []
 
@@ -152,6 +153,11 @@ class Environment(FileAwareEnv):
             self._wrong(name, value, "sqlite:///file or postgres://user:password@host:5432/name")
         return self.db_url_config(default, **options)
 
+    def constant(self, name: _str, value: T) -> T:
+        """Return a value that was a setting once. Whoever still sets it is told so by `unknown`."""
+        self.constants[name] = value
+        return value
+
     def _given(self, name: _str, secret: _bool = False) -> _str | None:
         """Return the value, or None when there is none. A file's last line break is no part of what it holds."""
         self.names.add(name)
@@ -207,7 +213,12 @@ class Environment(FileAwareEnv):
         given = {
             name for name in self.ENVIRON.env if name.startswith(OURS) and name.removesuffix("_FILE") not in known
         }
-        return [f"{name} is not a setting of Oven{_nearest(name, known)}" for name in sorted(given)]
+        return [self._no_setting(name, known) for name in sorted(given)]
+
+    def _no_setting(self, name: _str, known: set[_str]) -> _str:
+        if name in self.constants:
+            return f"{name} is no longer a setting of Oven: it is always {self.constants[name]:g}."
+        return f"{name} is not a setting of Oven{_nearest(name, known)}"
 
 
 def network(text: str) -> str:

@@ -1,11 +1,14 @@
-"""Redis, for facts that may be lost: a client that gives up soon, so that nobody waits for a queue that hangs."""
+"""The clients of Redis that a process has."""
 
 from __future__ import annotations
 
 import os
+from functools import lru_cache
+from typing import Any
 
 import redis
 from django.conf import settings
+from redis import asyncio as aioredis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -14,7 +17,10 @@ _client: redis.Redis | None = None
 
 
 def client() -> redis.Redis:
-    """This process's client. Every call raises RedisError within about a second at the latest."""
+    """Return this process's client for facts that may be lost; it answers in text.
+
+    Every call raises RedisError within about a second, so that nobody waits for a server that hangs.
+    """
     global _client
     if _client is None:
         _client = redis.Redis.from_url(
@@ -25,6 +31,17 @@ def client() -> redis.Redis:
             decode_responses=True,
         )
     return _client
+
+
+@lru_cache(maxsize=8)
+def patient_client(url: str) -> redis.Redis:
+    """Return this process's client for RQ, which blocks for longer, and reads bytes."""
+    return redis.Redis.from_url(url)
+
+
+def async_client() -> Any:
+    """Make a client for one event loop, which closes it."""
+    return aioredis.from_url(settings.REDIS_URL)
 
 
 def _forget() -> None:

@@ -10,6 +10,7 @@ from dashboard import actions, views
 from dashboard.gallery import views as gallery
 from oven.accounts.login import passkeys
 from oven.accounts.login import views as identity
+from oven.http.routes import contract
 from oven.storage.views import serve
 from oven_site.api import api
 
@@ -36,8 +37,8 @@ urlpatterns = [
     path("live/bulk", actions.bulk_action, name="live-bulk"),
     path("live/bulk/<str:public_id>", actions.bulk_state, name="live-bulk-state"),
     path("live/bulk/<str:public_id>/undo", actions.undo, name="live-undo"),
-    path("files/<str:store>/<path:key>", serve, name="file"),
-    path("app-screenshots", screenshots, name="app-screenshots"),
+    path("files/<str:store>/<path:key>", contract(serve), name="file"),
+    path("app-screenshots", contract(screenshots), name="app-screenshots"),
     path("gallery", gallery.page, name="gallery"),
     path("gallery/refresh", gallery.refresh, name="gallery-refresh"),
     path("admin/passkeys/", passkeys.routed(passkeys.page), name="passkeys"),

@@ -120,7 +120,10 @@ def diagram() -> str:
     """Return the package graph as Mermaid: an arrow for every import that does not follow from others."""
     lines = ["```mermaid", "graph TD"]
     for node, targets in reduced(package_graph()).items():
-        lines += [f"    {node.replace('.*', '')}[{node}] --> {target.replace('.*', '')}[{target}]" for target in sorted(targets)]
+        lines += [
+            f"    {node.replace('.*', '')}[{node}] --> {target.replace('.*', '')}[{target}]"
+            for target in sorted(targets)
+        ]
     return "\n".join([*lines, "```", ""])
 
 

@@ -244,6 +244,12 @@ def test_the_look_for_processes_sees_them(code: str, starts: bool) -> None:
     assert starts_processes(ast.parse(code)) is starts
 
 
+def test_the_clients_of_redis_are_made_in_one_place() -> None:
+    made = ("Redis", "StrictRedis", "Redis.from_url", "redis.from_url", "from_url")
+    found = {name_of(path) for path in SERVICE for call in calls(parsed(path)) if call.endswith(made)}
+    assert found == {"oven/redis.py"}
+
+
 def test_nothing_is_unpickled_or_evaluated() -> None:
     risky = {"eval", "exec", "pickle.loads", "pickle.load", "marshal.loads", "yaml.load"}
     assert {name_of(path) for path in PYTHON if calls(parsed(path)) & risky} == set()

@@ -30,4 +30,6 @@ def test_every_package_is_in_the_graph() -> None:
 
 
 def test_the_document_shows_the_graph_as_it_is() -> None:
-    assert package_graph.documented() == package_graph.DOCUMENT.read_text(), "run python -m tests.package_graph --write"
+    assert package_graph.documented() == package_graph.DOCUMENT.read_text(), (
+        "run python -m tests.package_graph --write"
+    )

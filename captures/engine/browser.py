@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import time
 
-import psutil
-
 from captures.engine.cdp import CdpError, Session
 from captures.engine.chromium import BrowserOptions, find_any_browser, find_headless_shell, is_headless_shell
 from captures.engine.errors import CaptureError, ErrorCode
-from captures.engine.process import Process
+from captures.engine.process import Process, held
 from captures.engine.spec import CaptureSpec
 from captures.engine.tab import Tab, open_tab
 
@@ -99,8 +97,8 @@ class WarmBrowser:
             raise
 
     def memory_mb(self) -> int:
-        """Proportional set size of the whole process tree."""
-        return sum(_pss(process) for process in self.process.tree()) >> 20
+        """Return what the whole process tree holds, in MB (2^20 bytes)."""
+        return sum(held(process.pid) for process in self.process.tree()) >> 20
 
     async def close(self) -> None:
         """Ends it: nicely within a limit, else (or when it misbehaved) by force. Nothing of it is left afterwards."""
@@ -112,10 +110,3 @@ class WarmBrowser:
             await asyncio.wait_for(closing, CLOSE_LIMIT_S)
             await asyncio.wait_for(asyncio.shield(self.process.connection.lost), CLOSE_LIMIT_S)
         await self.process.end()
-
-
-def _pss(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_full_info().pss)
-    except psutil.Error:
-        return 0

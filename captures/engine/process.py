@@ -9,6 +9,7 @@ import fcntl
 import os
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -17,6 +18,7 @@ from captures.engine.cdp import Connection
 
 HIGH_FD = 20  # out of the way of the two numbers that Chromium expects its pipe at
 GONE_LIMIT_S = 3.0
+PROGRAM_BYTES = 96 << 20  # of the program's own files, which every process maps; more than that are the page's
 RENDERER = "--type=renderer"
 
 
@@ -94,6 +96,20 @@ class Process:
             if _ended(self.pid):
                 return
             await asyncio.sleep(0.02)
+
+
+def held(pid: int) -> int:
+    """Return the bytes of memory that a process holds beside the program's own; 0 when it is gone.
+
+    Nine tenths of its proportional set size, which takes the kernel twenty times as long to add up.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    named = (line.partition(":") for line in lines if line.startswith("Rss"))
+    sizes = {name: int(rest.split()[0]) << 10 for name, _, rest in named}
+    return sum(sizes.values()) - min(sizes.get("RssFile", 0), PROGRAM_BYTES)
 
 
 def _runs_pages(process: psutil.Process) -> bool:

@@ -11,16 +11,14 @@ import contextlib
 import os
 import signal
 import threading
-from pathlib import Path
 
 from captures.engine.browser import WarmBrowser
 from captures.engine.errors import CaptureError, ErrorCode
-from captures.engine.process import Family
+from captures.engine.process import Family, held
 from captures.engine.tab import Tab
 
 LOOK_EVERY_S = 0.1
 RENEW_EVERY = 5  # looks, after which new processes are searched for
-PROGRAM_BYTES = 96 << 20  # of the program's own files, which every process maps; more than that are the page's
 
 
 class Watchdog:
@@ -79,14 +77,3 @@ def _kill(family: Family) -> None:
     for pid in {*family.pages, fattest} - {family.root, 0}:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-
-
-def held(pid: int) -> int:
-    """Bytes of memory that a process takes beside the program's own; 0 when it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    named = (line.partition(":") for line in lines if line.startswith("Rss"))
-    sizes = {name: int(rest.split()[0]) << 10 for name, _, rest in named}
-    return sum(sizes.values()) - min(sizes.get("RssFile", 0), PROGRAM_BYTES)

@@ -18,16 +18,16 @@ from captures.models import Grab
 from captures.requests import GrabRequest
 from captures.schemas import ICON_PARAMETERS, PICTURE_RESPONSES
 from captures.services import Asked, ask
-from captures.single_flight import Flights
 from oven.accounts.throttles import payer
 from oven.http.compat import raw_segments
 from oven.http.errors import not_found
 from oven.jobs.waiters import waiting_for
+from oven.single_flight import SingleFlight
 
 router = Router(tags=["icons and previews"])
-_asking: Flights[Asked] = Flights()
-_finding: Flights[CachedGrab | None] = Flights()
-_waiting: Flights[Grab | JsonResponse] = Flights()
+_asking: SingleFlight[Asked] = SingleFlight()
+_finding: SingleFlight[CachedGrab | None] = SingleFlight()
+_waiting: SingleFlight[Grab | JsonResponse] = SingleFlight()
 
 
 @router.get(

@@ -19,7 +19,7 @@ from oven.accounts.callers import ANONYMOUS, Caller, Refused, by_token
 from oven.accounts.clients import client_of
 from oven.accounts.sessions import SessionStore
 from oven.accounts.throttles import Rule, Throttled
-from oven.http.compat import is_page
+from oven.http import routes
 from oven.http.errors import too_many
 
 READS = ("GET", "HEAD", "OPTIONS")
@@ -38,7 +38,7 @@ class AccessMiddleware:
         markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if is_page(request.path_info):
+        if routes.table().is_page(request.path_info):
             return await self._page(request)
         before = throttles.pays(client_of(request))
         try:

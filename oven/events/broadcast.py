@@ -13,14 +13,14 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from asgiref.sync import sync_to_async
 
 from oven.events import snapshot, stream
+from oven.single_flight import FreshFlight
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 TOGETHER_S = 0.01  # what happens together goes out together
 REMIND_S = 0.4
 STUCK_S = 20.0  # a reader that takes nothing for so long has gone
@@ -30,26 +30,6 @@ Check = Callable[[], Awaitable[bool]]
 
 def written(content: dict[str, Any]) -> str:
     return json.dumps(content, default=str)
-
-
-class Newest(Generic[T]):
-    """Something costly, made once for all who ask meanwhile, and always after they asked."""
-
-    def __init__(self, make: Callable[[], Awaitable[T]]) -> None:
-        self._make = make
-        self._running: asyncio.Future[T] | None = None
-        self._next: asyncio.Future[T] | None = None
-
-    async def get(self) -> T:
-        if self._next is None:
-            self._next = asyncio.ensure_future(self._after(self._running))
-        return await asyncio.shield(self._next)
-
-    async def _after(self, running: asyncio.Future[T] | None) -> T:
-        if running is not None:
-            await asyncio.wait({running})
-        self._running, self._next = self._next, None
-        return await self._make()
 
 
 class Watcher:
@@ -196,7 +176,7 @@ class LiveAudience(Audience):
         self._progress: dict[str, dict[str, Any]] = {}
         self._others: list[dict[str, Any]] = []
         self._seq: int | None = None  # the last number told; none: nothing gathered since the hello
-        self._hello = Newest(self._whole)
+        self._hello = FreshFlight(self._whole)
 
     async def first(self) -> str:
         return await self._hello.get()
@@ -256,7 +236,7 @@ class ContractAudience(Audience):
     def __init__(self) -> None:
         super().__init__()
         self._changed = self._frozen_too = False
-        self._full = Newest(self._whole)
+        self._full = FreshFlight(self._whole)
 
     async def first(self) -> str:
         return await self._full.get()

@@ -15,9 +15,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
-from django.conf import settings
-from redis import asyncio as aioredis
 
+from oven import redis
 from oven.events import stream
 from oven.events.broadcast import Audience, ContractAudience, LiveAudience
 from oven.events.publisher import SEQUENCE_KEY
@@ -96,7 +95,7 @@ class Hub:
         return self.numbers.newest
 
     async def _read_for_ever(self) -> None:
-        self._redis = aioredis.from_url(settings.REDIS_URL)
+        self._redis = redis.async_client()
         self._up, self._run = False, ""
         try:
             while True:

@@ -7,25 +7,16 @@ import json
 import logging
 from typing import Any
 
-import redis
-from django.conf import settings
 from redis.exceptions import RedisError
 
+from oven import redis
 from oven.events import stream
 from oven.events.publisher import LOG_KEPT, LOG_KEY
 from oven.types import JobInfo
 
-__all__ = ["LOG_KEPT", "client", "read", "recent_log", "send"]
+__all__ = ["LOG_KEPT", "read", "recent_log", "send"]
 log = logging.getLogger(__name__)
 KEPT_S = 60
-_client: redis.Redis | None = None
-
-
-def client() -> redis.Redis:
-    global _client
-    if _client is None:
-        _client = redis.Redis.from_url(settings.REDIS_URL)
-    return _client
 
 
 def _key(kind: str, public_id: str) -> str:
@@ -43,7 +34,7 @@ def send(job: JobInfo, stage: str, percent: int, detail: str, **live: Any) -> No
         fields: Any = {"stage": stage, "percent": percent, "detail": detail, "frames": json.dumps(extra["frames"])}
         if "preview" in extra:
             fields["preview"] = extra["preview"]
-        pipe = client().pipeline(transaction=False)
+        pipe = redis.client().pipeline(transaction=False)
         pipe.hset(key, mapping=fields)
         pipe.expire(key, KEPT_S)
         pipe.execute()
@@ -57,7 +48,7 @@ def read(kind: str, public_ids: list[str]) -> dict[str, dict[str, Any]]:
     if not public_ids:
         return {}
     try:
-        pipe = client().pipeline(transaction=False)
+        pipe = redis.client().pipeline(transaction=False)
         for public_id in public_ids:
             pipe.hgetall(_key(kind, public_id))
         rows = pipe.execute()
@@ -66,8 +57,7 @@ def read(kind: str, public_ids: list[str]) -> dict[str, dict[str, Any]]:
     return {public_id: _parsed(row) for public_id, row in zip(public_ids, rows, strict=True) if row}
 
 
-def _parsed(row: dict[bytes, bytes]) -> dict[str, Any]:
-    texts = {key.decode(): value.decode() for key, value in row.items()}
+def _parsed(texts: dict[str, str]) -> dict[str, Any]:
     return {
         "stage": texts.get("stage", ""),
         "percent": int(texts.get("percent", 0)),
@@ -80,7 +70,7 @@ def _parsed(row: dict[bytes, bytes]) -> dict[str, Any]:
 def recent_log(count: int = 50) -> list[dict[str, Any]]:
     """The newest activity log entries, newest first."""
     try:
-        rows: Any = client().lrange(LOG_KEY, 0, count - 1)
+        rows: Any = redis.client().lrange(LOG_KEY, 0, count - 1)
     except RedisError:
         return []
     return [json.loads(row) for row in rows]

@@ -17,8 +17,8 @@ import time
 from typing import Any
 
 from channels.layers import get_channel_layer
-from django.conf import settings
-from redis import asyncio as aioredis
+
+from oven import redis
 
 log = logging.getLogger(__name__)
 SEQUENCE_KEY = "oven:live:seq"
@@ -104,7 +104,7 @@ class Publisher:
                 self._pid, self._pending = os.getpid(), 0
                 self._dropped, self._mending = 0, False
                 self._loop = asyncio.new_event_loop()
-                self._redis = aioredis.from_url(settings.REDIS_URL)
+                self._redis = redis.async_client()
                 self._turn = asyncio.Lock()
                 threading.Thread(target=self._loop.run_forever, name="publisher", daemon=True).start()
             return self._loop

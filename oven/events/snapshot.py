@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
-import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from django.conf import settings
 
 from oven.events import progress
 from oven.events.stream import LOG_KEYS, MIN_INTERVAL_S
+from oven.single_flight import FreshThreadFlight
 
 T = TypeVar("T")
 STARTED = time.time()
 _providers: dict[str, Callable[..., dict[str, Any]]] = {}
 _frozen: list[Callable[[], list[dict[str, Any]]]] = []
 _page: list[Callable[[bool], str]] = []
-_slots: dict[str, _Slot] = {}
+_flights: dict[str, FreshThreadFlight[Any]] = {}
 
 
 def provide(name: str, parts: Callable[..., dict[str, Any]]) -> None:
@@ -77,17 +76,6 @@ def changes(with_frozen: bool = False) -> dict[str, Any]:
     return {**state(), "frozen": frozen()} if with_frozen else state()
 
 
-class _Slot:
-    """The newest value of a key, when its making began (monotonic), and whether somebody makes it now."""
-
-    def __init__(self) -> None:
-        self.turn = threading.Condition()
-        self.began = -math.inf
-        self.making = False
-        self.value: Any = None
-        self.error: Exception | None = None
-
-
 def shared(key: str, make: Callable[[], T]) -> T:
     """What `make` answers, made anew at most five times a second however many threads ask.
 
@@ -95,36 +83,10 @@ def shared(key: str, make: Callable[[], T]) -> T:
     raises, all who wait get. `key` names the content and who may see it. Returned values are shared: do not change
     them; text or bytes are best, as then the writing is shared as well.
     """
-    asked = time.monotonic()
-    slot = _slots.setdefault(key, _Slot())
-    with slot.turn:
-        while slot.began < asked:
-            wait = slot.began + MIN_INTERVAL_S - time.monotonic()
-            if slot.making or wait > 0:
-                slot.turn.wait(None if slot.making else wait)
-                continue
-            slot.making = True
-            slot.turn.release()
-            try:
-                _fill(slot, make)
-            finally:
-                slot.turn.acquire()
-                slot.making = False
-                slot.turn.notify_all()
-        if slot.error is not None:
-            raise slot.error
-        return cast(T, slot.value)
+    flight: FreshThreadFlight[T] = _flights.setdefault(key, FreshThreadFlight(MIN_INTERVAL_S))
+    return flight.get(make)
 
 
 def shared_json(key: str, make: Callable[[], object]) -> str:
     """Return what `make` answers as JSON; made and written once for all who ask at the same time."""
     return shared(key, lambda: json.dumps(make(), default=str))
-
-
-def _fill(slot: _Slot, make: Callable[[], Any]) -> None:
-    began, value, failure = time.monotonic(), None, None
-    try:
-        value = make()
-    except Exception as error:
-        failure = error
-    slot.began, slot.value, slot.error = began, value, failure

@@ -12,20 +12,9 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from oven.errors import BadRequest
+from oven.http import routes
 from oven.http.errors import MAX_BODY, not_found, too_large, with_cors
 from oven.numbers import whole
-
-PAGES = ("admin", "sign-in", "static", "live", "gallery")  # ordinary Django behaviour; but /live itself is a probe
-# First segments of the contract, answered in any case.
-SEGMENTS = {
-    *("health", "status", "grab", "grab-status", "grab-cleanup", "grab-clear", "api", "docs", "files"),
-    *("icon", "preview", "app-screenshots"),
-    *("bake", "bake-status", "bake-complete", "bake-incoming"),
-    *("grab-ipfs", "keeps", "ipfs"),
-    *("bundle-html", "pack-html", "bundle-prewarm", "bundle-status", "bundles"),
-    *("live", "ready", "pressure", "metrics"),
-    *("kidlisp-og", "kidlisp-og.png", "og-preview", "notepat-og.png", "kidlisp-backdrop", "kidlisp-backdrop.webp"),
-}
 
 
 class ContractMiddleware:
@@ -39,12 +28,11 @@ class ContractMiddleware:
         markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if is_page(request.path_info):
+        if routes.table().is_page(request.path_info):
             return await self.get_response(request)
-        first = request.path_info.strip("/").lower().split("/")[0]
         response: HttpResponseBase | None = _early_answer(request)
         if response is None:
-            _normalise(request, first)
+            _normalise(request)
             response = await self._answer(request)
         return with_cors(response)
 
@@ -58,12 +46,6 @@ class ContractMiddleware:
         return response
 
 
-def is_page(path: str) -> bool:
-    """Pages for people, whom none of the contract's rules concern."""
-    first, *rest = path.strip("/").lower().split("/")
-    return first in PAGES and bool(rest or first != "live")
-
-
 def _early_answer(request: HttpRequest) -> HttpResponse | None:
     if request.method == "OPTIONS":
         return HttpResponse("OK", content_type="text/plain")
@@ -72,12 +54,8 @@ def _early_answer(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
-def _normalise(request: HttpRequest, first: str) -> None:
-    parts = request.path_info.split("/")
-    if first in SEGMENTS:
-        names = slice(1, 3 if first in ("api", "keeps") else 2)  # the rest may be a piece's name, whose case counts
-        parts[names] = [part.lower() for part in parts[names]]
-    path = "/".join(parts)
+def _normalise(request: HttpRequest) -> None:
+    path = routes.table().lowered(request.path_info)
     if len(path) > 1:
         path = path.rstrip("/") or "/"
     request.path_info = request.path = path

@@ -19,9 +19,8 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.urls import resolve
 
-from oven.http.compat import SEGMENTS
+from oven.http import routes
 
-PAGES = ("/docs", "/og-preview", "/app-screenshots")  # for people, who may be signed in
 Handler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
@@ -52,10 +51,7 @@ class DirectMiddleware:
 
 def is_direct(request: HttpRequest) -> bool:
     """Whether this is a route of the contract, and its caller has no session."""
-    path = request.path_info
-    if path in PAGES or path.startswith("/live/") or settings.SESSION_COOKIE_NAME in request.COOKIES:
-        return False
-    return path.strip("/").split("/")[0] in SEGMENTS
+    return settings.SESSION_COOKIE_NAME not in request.COOKIES and routes.table().is_contract(request.path_info)
 
 
 async def view_of(request: HttpRequest) -> HttpResponseBase:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 import django_rq
@@ -20,6 +19,7 @@ from oven import logs
 from oven.jobs import registry
 from oven.jobs.models import Job
 from oven.jobs.states import Lane
+from oven.redis import patient_client
 
 log = logging.getLogger(__name__)
 PERFORM = "oven.jobs.worker.perform"
@@ -29,12 +29,7 @@ AT_ONCE = 500
 
 def connection(name: str = "capture.now") -> Redis:
     """One client for this process: workers look for cancellations several times a second."""
-    return _client(settings.RQ_QUEUES[name]["URL"])
-
-
-@lru_cache(maxsize=8)
-def _client(url: str) -> Redis:
-    return Redis.from_url(url)
+    return patient_client(settings.RQ_QUEUES[name]["URL"])
 
 
 def message_id(job: Job) -> str:

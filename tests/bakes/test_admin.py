@@ -67,7 +67,9 @@ def test_again_makes_new_rows_and_is_audited(staff: Any, ended: Any, bake: Any) 
     act(staff, BAKES, "again", [done, waiting], everything=True)
     assert Bake.objects.filter(requeued_from=done, state="queued").count() == 1
     assert not Bake.objects.filter(requeued_from=waiting).exists()
-    assert LogEntry.objects.filter(object_id=str(done.pk), change_message__startswith="requeued as bake-done-").exists()
+    assert LogEntry.objects.filter(
+        object_id=str(done.pk), change_message__startswith="requeued as bake-done-"
+    ).exists()
 
 
 def test_cancel_takes_waiting_bakes(staff: Any, bake: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Self
 
 import psutil
 
-from captures.engine.watchdog import held
+from captures.engine.process import held
 from tests.e2e.stack import Stack, picture
 
 

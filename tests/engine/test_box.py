@@ -24,9 +24,9 @@ from captures.engine import box, cdp
 from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
-from captures.engine.process import Family
+from captures.engine.process import Family, held
 from captures.engine.spec import CaptureResult, CaptureSpec, Format
-from captures.engine.watchdog import Watchdog, held
+from captures.engine.watchdog import Watchdog
 from tests.engine import filtered as filtering
 from tests.engine import ordinary_user
 from tests.harness.sizes import sampled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from captures.engine.browser import WarmBrowser
 from captures.engine.chromium import BrowserOptions
 from captures.engine.errors import CaptureError, ErrorCode
 from captures.engine.host import EngineHost
@@ -105,6 +108,22 @@ def test_a_browser_is_recycled_by_count_and_nothing_is_left_at_the_end(tmp_path:
         processes = [child for pid in pids for child in [pid] if psutil.pid_exists(child)]
         assert processes == [pids[2]]
     assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+
+def test_a_browser_is_worn_when_its_processes_hold_more_than_the_limit() -> None:
+    async def reasons() -> list[str]:
+        browser = await WarmBrowser.start(BrowserOptions(recycle_memory_mb=1), begin_frame=True)
+        try:
+            browser.grabs = 8
+            before = browser.worn()
+            browser.grabs = 9  # every tenth capture looks
+            return [before, browser.worn()]
+        finally:
+            await browser.close()
+
+    before, reason = asyncio.run(reasons())
+    assert before == ""
+    assert re.fullmatch(r"uses [1-9]\d+ MB", reason)
 
 
 def test_the_deadline_holds(capture: Capture) -> None:

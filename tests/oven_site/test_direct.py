@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -53,6 +54,14 @@ def test_both_ways_answer_the_same(valkey: Any, ways: list[str], path: str) -> N
     assert short.status == long.status
     assert head(short) == head(long)
     assert len(ways) == 1
+
+
+@pytest.mark.parametrize("path", ["/docs", "/og-preview", "/app-screenshots", "/App-Screenshots/"])
+def test_pages_of_the_contract_look_the_same_both_ways(valkey: Any, ways: list[str], path: str) -> None:
+    short, long = request("GET", path), long_way(path)
+    nonces = re.compile(r'nonce="[^"]+"')
+    assert (short.status, long.status, len(ways)) == (200, 200, 1)
+    assert nonces.sub("", short.body.decode()) == nonces.sub("", long.body.decode())
 
 
 def test_protective_headers_are_on_the_short_way_too(valkey: Any) -> None:

@@ -18,12 +18,12 @@ EXAMPLE = (ROOT / ".env.example").read_text()
 
 
 def names_read() -> set[str]:
-    """Every name that settings.py asks the environment for."""
+    """Every name that the settings ask the environment for."""
     found: set[str] = set()
-    tree = ast.parse((ROOT / "oven_site" / "settings.py").read_text())
-    for node in ast.walk(tree):
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "oven_site" / "settings").glob("*.py")]
+    for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, ast.Call) and re.fullmatch(
-            r"_rate|env\.(?!read_env|finish|unknown)\w+", ast.unparse(node.func)
+            r"_rate|env\.(?!read_env|finish|unknown|constant)\w+", ast.unparse(node.func)
         ):
             found |= _spelled_out(node.args[0])
     return found

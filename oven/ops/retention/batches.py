@@ -10,7 +10,6 @@ from typing import Any
 from oven.jobs.models import Attempt, Job
 from oven.jobs.states import ACTIVE
 from oven.ops.retention import references
-from oven.ops.retention.deleted_ids import Gone
 from oven.ops.retention.models import Leftover
 from oven.ops.retention.targets import Subject
 
@@ -33,8 +32,13 @@ class Batch:
         return {str(model._meta.verbose_name_plural): len(pks) for model, pks in others.items() if pks}
 
 
-def look(subject: Subject, pks: Collection[int], gone: Gone, *, anyway: bool = False) -> Batch:
-    """What would go of these ended rows. `anyway`: also what is protected, as long as nothing of it is active."""
+def look(
+    subject: Subject, pks: Collection[int], gone: references.Going = references.NOTHING, *, anyway: bool = False
+) -> Batch:
+    """Return what would go of these ended rows, if the rows of `gone` were not there any more.
+
+    `anyway`: also what is protected, as long as nothing of it is active.
+    """
     batch = Batch(subject)
     model = subject.model
     found = _present(subject, pks, gone)
@@ -54,27 +58,27 @@ def look(subject: Subject, pks: Collection[int], gone: Gone, *, anyway: bool = F
     return batch
 
 
-def _present(subject: Subject, pks: Collection[int], gone: Gone) -> dict[int, tuple[Any, ...]]:
+def _present(subject: Subject, pks: Collection[int], gone: references.Going) -> dict[int, tuple[Any, ...]]:
     """Those that have ended and are still there: when, and what they are called."""
     rows = subject.model._base_manager.filter(pk__in=pks, ended_at__isnull=False).order_by("ended_at", "pk")
     if issubclass(subject.model, Job):
         rows = rows.exclude(state__in=ACTIVE)
     found = rows.values_list("pk", "ended_at", *subject.naming)
-    return {pk: tuple(rest) for pk, *rest in found if not gone.has(subject.model, pk)}
+    return {pk: tuple(rest) for pk, *rest in found if pk not in gone.get(subject.model, ())}
 
 
-def _protected(subject: Subject, found: Collection[int], gone: Gone) -> set[int]:
+def _protected(subject: Subject, found: Collection[int], gone: references.Going) -> set[int]:
     rows = subject.model._base_manager.filter(pk__in=found)
     return references.referred(subject.model, found, gone) | subject.retained(rows)
 
 
-def _add_attempts(batch: Batch, gone: Gone) -> None:
+def _add_attempts(batch: Batch, gone: references.Going) -> None:
     for model, pks in list(batch.going.items()):
         if issubclass(model, Job):
             batch.going.setdefault(Attempt, set()).update(references.attempts(model, pks, gone))
 
 
-def _add_files(batch: Batch, gone: Gone) -> None:
+def _add_files(batch: Batch, gone: references.Going) -> None:
     artifacts, keys = references.unused(batch.going, gone)
     batch.artifacts = [row.pk for row in artifacts]
     batch.files = [Leftover(store=row.store, key=row.key, bytes=row.bytes) for row in artifacts]

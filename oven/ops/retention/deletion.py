@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from oven.ops.retention import files, selection
 from oven.ops.retention.batches import Batch, look
-from oven.ops.retention.deleted_ids import Gone
 from oven.ops.retention.models import Leftover, RetentionRule
+from oven.ops.retention.references import Going
 from oven.ops.retention.selection import BATCH, Place
 from oven.ops.retention.targets import Subject, subjects
 from oven.storage.models import Artifact
@@ -50,13 +50,12 @@ def tasks(kinds: Collection[str] = ()) -> list[Task]:
     return [Task(subject, rule, selection.limit(subject, rule, now)) for subject, rule in ruled(kinds)]
 
 
-def dry(task: Task, gone: Gone) -> Iterator[Batch]:
-    """What a run would delete. `gone` is what the kinds before would have."""
+def dry(task: Task, gone: Going) -> Iterator[Batch]:
+    """Yield what a run would delete, and add it to `gone`: what the kinds before would have deleted."""
     for pks, _ in task.batches():
         batch = look(task.subject, pks, gone)
-        for model, going in batch.going.items():
-            gone.add(model, going)
-        gone.add(Artifact, batch.artifacts)
+        for model, going in {**batch.going, Artifact: set(batch.artifacts)}.items():
+            gone.setdefault(model, set()).update(going)
         files.measure(batch.files)
         yield batch
 
@@ -71,7 +70,7 @@ def erase(subject: Subject, pks: Collection[int], *, anyway: bool = False) -> Ba
     """Deletes what may go of these rows, with all that belongs to them."""
     with transaction.atomic():
         list(subject.model._base_manager.select_for_update().filter(pk__in=pks).values_list("pk"))
-        batch = look(subject, pks, Gone(), anyway=anyway)
+        batch = look(subject, pks, anyway=anyway)
         _delete(batch)
     files.measure(batch.files)
     files.drop(batch.files)

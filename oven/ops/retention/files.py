@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from django.core.files.storage import FileSystemStorage
 
-from oven.ops.retention.deleted_ids import Gone
 from oven.ops.retention.models import Leftover
 from oven.ops.retention.references import ART, used_keys
 from oven.storage import stores
@@ -49,7 +48,7 @@ def drop(files: Iterable[Leftover]) -> list[Leftover]:
 def unwanted(files: Iterable[Leftover]) -> list[Leftover]:
     """Those of an earlier run that may still be dropped: nobody names them again or has written them anew."""
     files = list(files)
-    named = used_keys({file.key for file in files if file.store == ART}, {}, Gone())
+    named = used_keys({file.key for file in files if file.store == ART})
     stored = set(Artifact.objects.filter(key__in=[file.key for file in files]).values_list("store", "key"))
     return [file for file in files if not _taken_up(file, named, stored)]
 

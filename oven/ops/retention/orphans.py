@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from oven.jobs import registry
 from oven.ops.retention import files
-from oven.ops.retention.deleted_ids import Gone
 from oven.ops.retention.models import Leftover
 from oven.ops.retention.references import ART, relations, used_keys
 from oven.storage import stores
@@ -57,7 +56,7 @@ def unpublished(older: timedelta, **only: Any) -> Iterator[Artifact]:
         own = rel.related_model._base_manager.filter(**{rel.field.attname: OuterRef("pk")})
         found = found.exclude(Exists(own.order_by()))
     for artifact in found.order_by("pk").iterator():
-        if artifact.store != ART or not used_keys([artifact.key], {}, Gone()):
+        if artifact.store != ART or not used_keys([artifact.key]):
             yield artifact
 
 
@@ -105,7 +104,7 @@ def _of_chunk(store: str, keys: list[str], moment: datetime) -> Iterator[Leftove
     named = set(Artifact.objects.filter(store=store, key__in=keys).values_list("key", flat=True))
     named |= set(Leftover.objects.filter(store=store, key__in=keys).values_list("key", flat=True))
     if store == ART:
-        named |= used_keys(keys, {}, Gone())
+        named |= used_keys(keys)
     for key in keys:
         if key and key not in named and _older(store, key, moment):
             yield Leftover(store=store, key=key, bytes=stores.size_of(key, store) or 0)

@@ -15,11 +15,11 @@ from django.db.models import CASCADE
 
 from oven.jobs.models import Attempt, Job
 from oven.jobs.states import ACTIVE
-from oven.ops.retention.deleted_ids import Gone
 from oven.ops.retention.targets import key_fields
 from oven.storage.models import Artifact
 
-Going = dict[Any, set[int]]  # primary keys by model, of one batch
+Going = dict[Any, set[int]]  # primary keys by model
+NOTHING: Going = {}
 ART = "art"
 
 
@@ -45,16 +45,16 @@ def is_child(rel: Any) -> bool:
     return rel.on_delete is CASCADE
 
 
-def referred(model: Any, pks: Collection[int], gone: Gone) -> set[int]:
+def referred(model: Any, pks: Collection[int], gone: Going) -> set[int]:
     """Those that a row refers to which does not go along with them."""
     found: set[int] = set()
     for rel in relations(model):
         if not is_child(rel):
-            found.update(target for target, pk in _referring(rel, pks) if not gone.has(rel.related_model, pk))
+            found.update(target for target, pk in _referring(rel, pks) if pk not in gone.get(rel.related_model, ()))
     return found
 
 
-def children(model: Any, pks: Collection[int], gone: Gone) -> Children:
+def children(model: Any, pks: Collection[int], gone: Going) -> Children:
     found = Children()
     for rel in filter(is_child, relations(model)):
         name = rel.field.attname
@@ -62,18 +62,18 @@ def children(model: Any, pks: Collection[int], gone: Gone) -> Children:
         for pk, parent, *state in rel.related_model._base_manager.filter(**{f"{name}__in": pks}).values_list(*fields):
             if state and state[0] in ACTIVE:
                 found.kept.add(parent)
-            elif not gone.has(rel.related_model, pk):
+            elif pk not in gone.get(rel.related_model, ()):
                 found.of.setdefault(rel.related_model, {})[pk] = parent
     return found
 
 
-def attempts(model: Any, pks: Collection[int], gone: Gone) -> set[int]:
+def attempts(model: Any, pks: Collection[int], gone: Going) -> set[int]:
     """Of jobs."""
     rows = Attempt.objects.filter(kind=model.kind, job_pk__in=pks).values_list("pk", flat=True)
-    return {pk for pk in rows if not gone.has(Attempt, pk)}
+    return set(rows) - gone.get(Attempt, set())
 
 
-def unused(going: Going, gone: Gone) -> tuple[list[Artifact], list[str]]:
+def unused(going: Going, gone: Going) -> tuple[list[Artifact], list[str]]:
     """Files of rows that go, which nobody else refers to: artifacts, and keys of files without a row of their own."""
     artifacts, keys = _free_artifacts(going, gone), _own_keys(going)
     named = used_keys({*keys, *(row.key for row in artifacts if row.store == ART)}, going, gone)
@@ -81,15 +81,11 @@ def unused(going: Going, gone: Gone) -> tuple[list[Artifact], list[str]]:
     return free, sorted(keys - named - _stored(keys))
 
 
-def _free_artifacts(going: Going, gone: Gone) -> list[Artifact]:
+def _free_artifacts(going: Going, gone: Going) -> list[Artifact]:
     """No foreign key of a row that stays leads to these."""
     ids = {pk for model, pks in going.items() for pk in _artifacts_of(model, pks)}
     for rel in relations(Artifact) if ids else ():
-        own = going.get(rel.related_model, set())
-        used = (
-            target for target, pk in _referring(rel, ids) if pk not in own and not gone.has(rel.related_model, pk)
-        )
-        ids -= set(used)
+        ids -= {target for target, pk in _referring(rel, ids) if not _without(rel.related_model, pk, going, gone)}
     return list(Artifact.objects.filter(pk__in=ids)) if ids else []
 
 
@@ -106,15 +102,18 @@ def _stored(keys: Collection[str]) -> set[str]:
     return set(Artifact.objects.filter(store=ART, key__in=keys).values_list("key", flat=True)) if keys else set()
 
 
-def used_keys(keys: Collection[str], going: Going, gone: Gone) -> set[str]:
-    """Those of these keys in the art store that some row names which stays."""
+def used_keys(keys: Collection[str], *without: Going) -> set[str]:
+    """Return those of these keys in the art store that some row names, but for the rows of `without`."""
     found: set[str] = set()
     for model, name in key_fields() if keys else ():
-        own = going.get(model, set())
         for key, pk in model._base_manager.filter(**{f"{name}__in": keys}).values_list(name, "pk"):
-            if pk not in own and not gone.has(model, pk):
+            if not _without(model, pk, *without):
                 found.add(key)
     return found
+
+
+def _without(model: Any, pk: int, *without: Going) -> bool:
+    return any(pk in rows.get(model, ()) for rows in without)
 
 
 def _artifacts_of(model: Any, pks: Collection[int]) -> Iterator[int]:

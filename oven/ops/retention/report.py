@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from oven.ops.retention import deletion, selection
 from oven.ops.retention.batches import Batch
-from oven.ops.retention.deleted_ids import Gone
 from oven.ops.retention.models import Leftover, RetentionRule
 from oven.ops.retention.targets import Subject
 
@@ -79,6 +78,6 @@ def brief(subject: Subject, rule: RetentionRule) -> str:
     if over > FEW:
         return f"Would delete now: of more than {FEW:,} rows over the limits all that nothing protects."
     tally = Tally(subject.label)
-    for batch in deletion.dry(task, Gone()):
+    for batch in deletion.dry(task, {}):
         tally.add(batch)
     return f"Would delete now: {tally}" + (f" ({over - tally.rows:,} protected)" if over > tally.rows else "")

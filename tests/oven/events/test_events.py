@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -10,6 +12,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 
+from oven import redis
 from oven.events import progress, publisher, stream
 from oven.jobs import lifecycle
 from tests.support import awaited
@@ -169,8 +172,20 @@ def test_events_are_dropped_without_fail_when_redis_is_out_of_reach(
 ) -> None:
     settings.REDIS_URL = "unix:///nonexistent/valkey.sock"
     monkeypatch.setattr(publisher, "_publisher", publisher.Publisher())
-    monkeypatch.setattr(progress, "_client", None)
+    monkeypatch.setattr(redis, "_client", None)
     stream.log("info", "into the void")
     publisher.flush()
     assert progress.recent_log() == []
     assert progress.read("grab", ["orbit-1"]) == {}
+
+
+def test_progress_waits_a_second_at_most_for_redis_that_hangs(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never answers
+        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        monkeypatch.setattr(redis, "_client", None)
+        pool = ThreadPoolExecutor(1)
+        found = pool.submit(progress.recent_log)
+        try:
+            assert found.result(redis.PATIENCE_S * 5) == []
+        finally:
+            pool.shutdown(wait=False)  # the socket closes next, which ends a thread that still waits

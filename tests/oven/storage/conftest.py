@@ -39,7 +39,7 @@ def files(settings: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def s3(settings: Any, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> Seaweed:
     """The art store in a bucket, set up by the environment as an installation would."""
-    from oven_site.settings import _store
+    from oven_site.settings.storage import _store
 
     for name, value in {
         "BUCKET": BUCKET,

@@ -23,7 +23,6 @@ from oven.events import stream
 from oven.jobs import cleanup, lifecycle
 from oven.jobs.models import Attempt
 from oven.ops.retention import deletion, files, orphans, report, scheduler, selection
-from oven.ops.retention.deleted_ids import Gone, Marks
 from oven.ops.retention.models import Leftover, RetentionRule
 from oven.ops.retention.targets import subject
 from oven.storage import stores
@@ -131,7 +130,7 @@ def test_more_rows_ask_no_more_questions_a_batch(old_grab: Any, rule: Any) -> No
     def questions() -> int:
         with CaptureQueriesContext(connection) as found:
             for task in deletion.tasks(["grab"]):
-                list(deletion.dry(task, Gone()))
+                list(deletion.dry(task, {}))
         return len(found)
 
     rule("grab", days=90)
@@ -272,15 +271,6 @@ def test_files_in_a_bucket_are_measured_and_dropped(s3: Any, db: None) -> None:
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------
-
-
-def test_marks_hold_what_was_added_and_nothing_else() -> None:
-    marks, dice = Marks(), random.Random(1)
-    numbers = {dice.randrange(100_000) for _ in range(2000)}
-    for number in numbers:
-        marks.add(number)
-    assert {number for number in range(100_100) if number in marks} == numbers
-    assert "7" not in marks and None not in marks
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from oven.ops.retention import deletion, files, orphans
 from oven.ops.retention.batches import Batch
-from oven.ops.retention.deleted_ids import Gone
 from oven.ops.retention.models import Leftover
+from oven.ops.retention.references import Going
 from oven.ops.retention.report import Tally, limits, lines
 from oven.ops.retention.targets import subjects
 from oven.storage.models import Artifact
@@ -54,7 +54,7 @@ class Command(BaseCommand):
     def _rules(self, kinds: list[str], dry: bool) -> None:
         self.stdout.write("Would delete:" if dry else "Deleted:")
         self._left_over(deletion.leftovers() if dry else deletion.resume())
-        gone = Gone()
+        gone: Going = {}
         for task in deletion.tasks(kinds):
             batches = deletion.dry(task, gone) if dry else (batch for batch, _ in deletion.wet(task))
             tally = self._sum(Tally(task.subject.name), batches)
