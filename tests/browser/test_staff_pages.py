@@ -56,7 +56,7 @@ TEMPLATES = (
     "index",
     "alerts",
 )
-PLAIN = (  # models and pages that show nothing but the theme's columns and fields, and ours of other pages
+PLAIN = (  # models whose pages show nothing but the theme's columns and fields, and ours of other pages
     "jobs.bulkaction",
     "artifacts.artifact",
     "access.apitoken",
@@ -73,8 +73,6 @@ PLAIN = (  # models and pages that show nothing but the theme's columns and fiel
     "captures.screenshotpreset",
     "bakes.delivery",
     "bundles.bundle",
-    "socialaccount.socialaccount",
-    "password",  # the template of "user password"
 )
 ELEMENT = HOSTILE.partition(">")[0] + ">"
 MARKUP = {  # pages that must show it, as text; that none makes an element of it is looked at on every page

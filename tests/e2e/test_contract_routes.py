@@ -271,7 +271,7 @@ def test_check_20_the_socket_sends_a_snapshot_then_states_and_log_lines(oven: St
 
 def test_progress_on_the_socket_goes_forward_through_the_stages_and_then_vanishes(oven: Stack) -> None:
     with connect(f"{oven.base.replace('http', 'ws')}/ws") as socket:
-        answer = oven.later("/grab/webp/256/256/anim~stages?duration=6000&fps=20")
+        answer = oven.later("/grab/webp/256/256/anim~stages?duration=4000&fps=20")
         messages = read(socket, ended("anim~stages"), limit_s=60)
         assert answer.result(30).status_code == 200
         states = [message for message in messages if "grabs" in message]
@@ -281,7 +281,7 @@ def test_progress_on_the_socket_goes_forward_through_the_stages_and_then_vanishe
     percents = [entry["percent"] for entry in seen]
     assert places == sorted(places) and percents == sorted(percents)
     assert "capturing" in [entry["stage"] for entry in seen]
-    assert {entry["framesTotal"] for entry in seen if entry["stage"] == "capturing"} == {120}
+    assert {entry["framesTotal"] for entry in seen if entry["stage"] == "capturing"} == {80}
     assert any(entry["previewFrame"] for entry in seen)
     assert not any(entry["piece"] == "anim~stages" for entry in states[-1]["grabProgress"].values())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import time
@@ -11,6 +13,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.held_site import HeldSite
 from tests.e2e.stack import Stack, picture
@@ -171,6 +175,76 @@ def test_nothing_is_lost_when_everything_is_killed(frail: Stack, site: HeldSite)
     assert sorted(row["attempt"] for row in frail.rows(rows)) == [1] * 10 + [2] * 2
     lost = frail.rows("select * from jobs_attempt where job_id like 'anim~power-cut%' and outcome = 'failed'")
     assert [row["error_code"] for row in lost] == ["worker_lost"] * 2
+
+
+# --- sockets: they outlive the queue, and take nothing from readers ---------------------------------------------------
+
+
+def all_known(frail: Stack) -> None:
+    frail.until(lambda: frail.status()["concurrency"]["max"] == frail.workers, 60)
+
+
+@contextlib.contextmanager
+def watching(frail: Stack, staff: httpx.Client) -> Iterator[ClientConnection]:
+    cookie = "; ".join(f"{name}={value}" for name, value in staff.cookies.items())
+    url = frail.base.replace("http", "ws", 1) + "/ws/live"
+    with connect(url, additional_headers={"Cookie": cookie}) as socket:
+        assert json.loads(socket.recv(5))["type"] == "hello"
+        yield socket
+
+
+def read_until(socket: ClientConnection, wanted: Any, limit_s: float) -> dict[str, Any]:
+    ends = time.monotonic() + limit_s
+    while (left := ends - time.monotonic()) > 0:
+        message: dict[str, Any] = json.loads(socket.recv(left))
+        if wanted(message):
+            return message
+    raise TimeoutError
+
+
+def start(staff: httpx.Client, piece: str) -> None:
+    answer = staff.post("/live/start/grab", data={"piece": piece, "width": "64", "height": "64"})
+    assert answer.status_code == 200, answer.text
+
+
+def has_job(piece: str) -> Any:
+    """A message that tells of a job whose id begins with its piece."""
+    return lambda message: any(
+        event.get("job", {}).get("id", "").startswith(f"{piece}-") for event in message.get("events", [])
+    )
+
+
+@pytest.mark.exhaustive("tests/browser/test_live_page.py drops the socket; tests/chaos kills the queue")
+def test_a_page_is_told_to_start_anew_after_the_queue_was_killed(frail: Stack, staff: httpx.Client) -> None:
+    with watching(frail, staff) as socket:
+        start(staff, "before")
+        read_until(socket, has_job("before"), 5)
+        os.kill(frail.children("valkey")[0].pid, signal.SIGKILL)
+        read_until(socket, lambda message: message["type"] == "hello", 8)  # what was missed is fetched
+        start(staff, "after")
+        read_until(socket, has_job("after"), 5)
+    all_known(frail)
+
+
+def test_a_page_may_come_while_the_queue_is_away(frail: Stack, staff: httpx.Client) -> None:
+    os.kill(frail.children("valkey")[0].pid, signal.SIGKILL)
+    with watching(frail, staff) as socket:
+        frail.until(lambda: frail.children("valkey"))
+        start(staff, "early")
+        read_until(socket, lambda message: message["type"] == "hello" or has_job("early")(message), 8)
+    all_known(frail)
+
+
+def test_long_frames_close_the_socket(frail: Stack, staff: httpx.Client) -> None:
+    with watching(frail, staff) as socket:
+        socket.send("short")  # ignored
+        socket.send("x" * 100_000)
+        with pytest.raises(ConnectionClosed) as caught:
+            read_until(socket, lambda message: False, 5)
+        assert caught.value.rcvd and caught.value.rcvd.code == 1009
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_stop_ends_every_process_and_hands_running_work_back(frail: Stack) -> None:

@@ -185,6 +185,7 @@ def test_frames_are_ordered_by_number_and_other_members_ignored(baked: Bake, tmp
     assert [difference(image, enlarged(picture(index))) < 5 for index, image in enumerate(shown)] == [True] * 12
 
 
+@pytest.mark.exhaustive("the longest tape of test_bake.py has as many")
 def test_four_thousand_frames_are_baked(baked: Bake, tmp_path: Path) -> None:
     frames = [png(index // 40, (16, 16)) for index in range(3999)]
     timing = [{"duration": 20} for _ in frames]
