@@ -25,9 +25,9 @@ class KeepFields(Wanted):
     width: Annotated[int, Side(*SIDES), Field(description="Width of the page in CSS pixels.", examples=[256])] = 96
     height: Annotated[int, Side(*SIDES), Field(description="Height of the page in CSS pixels.", examples=[256])] = 96
     duration: Duration = 8000
-    fps: Fps = 10
-    playback_fps: PlaybackFps = 20
-    density: Density = 2
+    fps: Fps = 10.0  # not 10: it is part of the capture key
+    playback_fps: PlaybackFps = 20.0
+    density: Density = 2.0
     quality: Quality = 70
 
 

@@ -71,7 +71,7 @@ def one_of(value: object, valid: Sequence[str], fold: bool = True) -> str:
     """Return the value as one of the texts, in lower case with `fold`. Raises Invalid."""
     text = str(value).lower() if fold else str(value)
     if text not in valid:
-        raise Invalid(f"{str(value)[:20]!r} is not one of {', '.join(valid)}.", list(valid))
+        raise Invalid(f"{str(value)[:20]!r} is not one of {', '.join(valid)}.", [str(name) for name in valid])
     return text
 
 
@@ -149,7 +149,7 @@ class Choice(Kind):
         return one_of(value, self.valid, self.fold)
 
     def describe(self) -> dict[str, Any]:
-        return {"type": "string", "enum": list(self.valid)}
+        return {"type": "string", "enum": [str(name) for name in self.valid]}
 
 
 class Flag(Kind):
