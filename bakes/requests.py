@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from pydantic import BeforeValidator, Field
 
 from bakes.models import ANSWER_CHARS, URL_CHARS
 from oven.egress.client import Door, normalised
 from oven.errors import BadRequest
+from oven.http.fields import Invalid, Kind, Note, Schema, required
 from oven.storage import urls
 
 CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+STATUS_CHARS = 40
 REQUIRED = ("mongoId", "slug", "code", "zipUrl", "callbackUrl")
 
 
@@ -30,25 +33,6 @@ class BakeRequest:
     callback_url: str
 
 
-def require(raw: Mapping[str, Any], *fields: str) -> None:
-    """Raises BadRequest for the first one that is missing or empty."""
-    for field in fields:
-        if not raw.get(field):
-            raise BadRequest(field, f"{field}: this field is needed.", list(fields))
-
-
-def parse(raw: Mapping[str, Any]) -> BakeRequest:
-    """Raises BadRequest for the first wrong field. The secret is checked elsewhere."""
-    require(raw, *REQUIRED)
-    return BakeRequest(
-        code=check_code(raw["code"]),
-        slug=_text(raw, "slug", 200),
-        mongo_id=_text(raw, "mongoId", 64),
-        zip_url=_url(raw, "zipUrl", tape_door()),
-        callback_url=_url(raw, "callbackUrl", callback_door()),
-    )
-
-
 def check_code(value: object) -> str:
     if not isinstance(value, str) or not CODE.fullmatch(value):
         raise BadRequest("code", "code: 1 to 64 letters, digits, _ or - are needed.")
@@ -60,27 +44,44 @@ def short(value: object, limit: int = ANSWER_CHARS) -> str:
     return str(value or "")[:limit]
 
 
-def _text(raw: Mapping[str, Any], field: str, limit: int) -> str:
-    value = raw[field]
-    if not isinstance(value, str) or len(value) > limit or any(ord(char) < 32 for char in value):
-        raise BadRequest(field, f"{field}: a text of at most {limit} characters is needed.", limit)
-    return value
+@dataclass(frozen=True, slots=True)
+class Name(Kind):
+    """A text of at most so many characters without control characters."""
+
+    limit: int
+
+    def read(self, value: Any) -> str:
+        if not isinstance(value, str) or len(value) > self.limit or any(ord(char) < 32 for char in value):
+            raise Invalid(f"a text of at most {self.limit} characters is needed.", self.limit)
+        return value
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "string", "maxLength": self.limit}
 
 
-def _url(raw: Mapping[str, Any], field: str, door: Door) -> str:
-    value = raw[field]
-    if not isinstance(value, str) or len(value) > URL_CHARS:
-        raise BadRequest(field, f"{field}: an address of at most {URL_CHARS} characters is needed.", URL_CHARS)
-    try:
-        url = normalised(value)
-        parts = urlsplit(url)
-    except ValueError:
-        raise BadRequest(field, f"{field}: this is not a valid address.") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadRequest(field, f"{field}: an http or https address is needed.", ["http", "https"])
-    if parts.username is not None or not door.knows(url):
-        raise BadRequest(field, f"{field}: {parts.hostname} is not a known origin.", list(door.origins))
-    return url
+@dataclass(frozen=True, slots=True)
+class Address(Kind):
+    """An http or https address on an origin that is known."""
+
+    door: Callable[[], Door]
+
+    def read(self, value: Any) -> str:
+        if not isinstance(value, str) or len(value) > URL_CHARS:
+            raise Invalid(f"an address of at most {URL_CHARS} characters is needed.", URL_CHARS)
+        try:
+            url = normalised(value)
+            parts = urlsplit(url)
+        except ValueError:
+            raise Invalid("this is not a valid address.") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Invalid("an http or https address is needed.", ["http", "https"])
+        door = self.door()
+        if parts.username is not None or not door.knows(url):
+            raise Invalid(f"{parts.hostname} is not a known origin.", list(door.origins))
+        return url
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "string", "format": "uri", "maxLength": URL_CHARS}
 
 
 def tape_door() -> Door:
@@ -110,3 +111,97 @@ def _demo_origins() -> list[str]:
     local = ("127.0.0.1", "localhost", "::1")
     origins = [settings.OVEN_PIECE_ORIGIN, settings.OVEN_DEMO_ORIGIN]
     return origins[1:] if all(urlsplit(origin).hostname in local for origin in origins) else []
+
+
+# --- what callers send ----------------------------------------------------------------------------------------------
+
+_CODE = Field(
+    description="The tape's code.",
+    examples=["abc123"],
+    json_schema_extra={"pattern": f"^{CODE.pattern}$", "maxLength": 64},
+)
+_SLUG = Field(description="The tape's name in addresses.", examples=["2026.01.31.12.00.00.000"])
+_MONGO_ID = Field(description="The id of the tape's record at the site.", examples=["65a000000000000000000001"])
+Code = Annotated[str, BeforeValidator(check_code), _CODE]
+ReportedCode = Annotated[str, BeforeValidator(str), _CODE]  # of no bake, if it is malformed
+
+
+class BakeFields(Schema):
+    code: Code
+    slug: Annotated[str, Name(200), _SLUG]
+    mongo_id: Annotated[str, Name(64), _MONGO_ID]
+    zip_url: Annotated[
+        str,
+        Address(tape_door),
+        Field(
+            description="The tape, on a known origin (OVEN_TAPE_ORIGINS).",
+            examples=["https://tapes.example.com/abc123.zip"],
+        ),
+    ]
+    callback_url: Annotated[
+        str,
+        Address(callback_door),
+        Field(
+            description="Told of the end, on a known origin (OVEN_CALLBACK_ORIGINS).",
+            examples=["https://example.com/api/oven-complete"],
+        ),
+    ]
+
+
+class BakeBody(BakeFields):
+    """What `POST /bake` takes."""
+
+    callback_secret: Annotated[
+        str, Field(description="The secret shared with this Oven.", examples=["a-long-random-text"])
+    ]
+    metadata: Annotated[
+        dict[str, Any], Field(description="Accepted, not used.", examples=[{"totalDuration": 12.5}])
+    ] = {}
+
+
+class IncomingBody(Schema):
+    """What `POST /bake-incoming` takes."""
+
+    code: Code
+    slug: Annotated[str, Note(200), _SLUG]
+    mongo_id: Annotated[str, Note(64), _MONGO_ID] = ""
+    details: Annotated[
+        str, Note(ANSWER_CHARS), Field(description="Shown beside it.", examples=["Waiting for its frames"])
+    ] = ""
+
+
+class StatusBody(Schema):
+    """What `POST /bake-status` takes."""
+
+    code: ReportedCode
+    status: Annotated[str, Note(STATUS_CHARS), Field(description="How far the site is.", examples=["syncing"])] = ""
+    details: Annotated[str, Note(ANSWER_CHARS), Field(description="Shown beside it.", examples=["2 of 3 files"])] = ""
+
+
+class CompleteBody(Schema):
+    """What `POST /bake-complete` takes."""
+
+    code: ReportedCode
+    success: Annotated[
+        bool,
+        BeforeValidator(lambda value: value is True),
+        Field(description="True when the site has all it needs.", examples=[True]),
+    ] = False
+    error: Annotated[str, Note(ANSWER_CHARS), Field(description="Why not.", examples=["The upload failed."])] = ""
+    slug: Annotated[str, Note(200), _SLUG] = ""
+    mp4_url: Annotated[
+        str,
+        Note(URL_CHARS),
+        Field(description="Not taken over: Oven knows its own.", examples=["https://example.com/abc123.mp4"]),
+    ] = ""
+    thumbnail_url: Annotated[
+        str,
+        Note(URL_CHARS),
+        Field(description="Not taken over: Oven knows its own.", examples=["https://example.com/abc123.jpg"]),
+    ] = ""
+
+
+def parse(raw: Mapping[str, Any]) -> BakeRequest:
+    """Raises BadRequest for the first wrong field. The secret is checked elsewhere."""
+    required(raw, *REQUIRED)
+    return BakeRequest(**BakeFields.read(raw).model_dump())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from asgiref.sync import sync_to_async
@@ -18,13 +18,13 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.utils import timezone
-from ninja import Router
+from ninja import Path, Router
+from pydantic import Field
 
 from bundles import services, source_tree
 from bundles.engine.device import device_page
 from bundles.models import Bundle, CoreBuild
-from bundles.requests import BundleRequest, flag, format_of, named, parse
-from bundles.schemas import BUNDLE, PREWARM, STATUS
+from bundles.requests import BundleQuery, OpenQuery, named, parse
 from bundles.sse import HEADERS as STREAM_HEADERS
 from bundles.sse import events, refusal
 from captures.requests import parse as parse_grab
@@ -34,6 +34,9 @@ from oven.accounts.throttles import Throttled
 from oven.adminkit.audit import audited
 from oven.errors import BadRequest
 from oven.http.errors import error
+from oven.http.fields import Schema
+from oven.http.openapi import Answer, Failure, FieldFailure, answers
+from oven.http.params import Query
 from oven.jobs.admission import NotAdmitted
 from oven.jobs.await_job import wait_ended
 from oven.jobs.states import State
@@ -54,26 +57,75 @@ USAGE = {
 }
 
 
-@router.get("/bundle-html", summary="A piece as one HTML file", openapi_extra=BUNDLE)
-@router.get("/pack-html", summary="The same, by its newer name", openapi_extra=BUNDLE, operation_id="pack_html")
-async def bundle_html(request: HttpRequest) -> HttpResponseBase:
-    raw = request.GET.dict()
+class BundleFailure(Failure):
+    job_id: str = ""
+    code: str = ""
+    status_url: str = ""
+
+
+class BundleView(Schema):
+    """With `format=json`; the keys about the source are those of KidLisp programs."""
+
+    filename: str
+    content: str
+    size_kb: Annotated[int, Field(alias="sizeKB")]
+    progress: list[str]
+    source_code: str | None = None
+    author_handle: str | None = None
+    user_code: str | None = None
+    pack_date: str | None = None
+    dep_count: int | None = None
+
+
+class Packed(Schema):
+    commit: str
+    elapsed: int
+    file_count: int
+    key: str
+
+
+BUNDLE = {
+    200: Answer(
+        "The bundle; with `format=stream` its progress as events, `complete` or `error` the last.",
+        BundleView,
+        ("text/html", "application/octet-stream", "text/event-stream"),
+    ),
+    400: Answer("Neither piece nor code is named, or a field is wrong.", FieldFailure),
+    404: Answer("There is no such piece or program.", BundleFailure),
+    500: Answer("It could not be bundled: `code`.", BundleFailure),
+    503: Answer("The queue is full: `Retry-After`.", Failure),
+    504: Answer("Not ready in time: `jobId`, `statusUrl`.", BundleFailure),
+}
+PREWARM = {
+    200: Answer("The runtime is packed: `commit`, `elapsed` (ms), `fileCount`.", Packed),
+    401: Answer("Sign in or send a bearer token with the scope `bundle`.", Failure),
+    500: Answer(
+        "It could not be packed, or does not run offline: the last good one stays in service.", BundleFailure
+    ),
+    504: Answer("Not ready in time; it goes on.", BundleFailure),
+}
+BundleId = Annotated[str, Path(..., description="The id of a finished bundle.", examples=["orbit-1a2b3c4d"])]
+
+
+@router.get("/bundle-html", summary="A piece as one HTML file", **answers(BUNDLE))
+@router.get("/pack-html", summary="The same, by its newer name", operation_id="pack_html", **answers(BUNDLE))
+async def bundle_html(request: HttpRequest, query: Query[BundleQuery]) -> HttpResponseBase:
+    raw = query.raw()
     if raw.get("mode") == "device":
         return _device(raw)
     if not named(raw):
         return error(400, "piece or code is needed.", field="piece", usage=USAGE)
-    format_ = format_of(raw)
-    wish = parse(raw)
+    wanted = query.checked()
     caller = await caller_of(request)
-    if format_ == "stream":
-        return await _stream(wish, raw, caller)
-    if format_ == "html" and flag(raw, "inline") and (elsewhere := _own_origin(request)):
+    if wanted.format == "stream":
+        return await _stream(wanted, caller)
+    if wanted.format == "html" and wanted.inline and (elsewhere := _own_origin(request)):
         return elsewhere
-    return await _answer(wish, raw, caller, format_)
+    return await _answer(wanted, caller)
 
 
-async def _answer(wish: BundleRequest, raw: dict[str, Any], caller: Caller, format_: str) -> HttpResponseBase:
-    asked = await _ask(wish, raw, caller)
+async def _answer(wanted: BundleQuery, caller: Caller) -> HttpResponseBase:
+    asked = await _ask(wanted, caller)
     bundle: Bundle | None = asked.bundle
     if not asked.cached:
         async with waiting_for(asked.bundle):
@@ -85,15 +137,15 @@ async def _answer(wish: BundleRequest, raw: dict[str, Any], caller: Caller, form
         return _failed(bundle)
     bundle = await Bundle.objects.select_related("artifact").aget(pk=bundle.pk)
     cache = "HIT" if asked.cached else "MISS"
-    if format_ in ("json", "base64"):
+    if wanted.format in ("json", "base64"):
         return _json(bundle, cache)
-    return _file(bundle, cache, inline=flag(raw, "inline"))
+    return _file(bundle, cache, inline=wanted.inline)
 
 
-async def _ask(wish: BundleRequest, raw: dict[str, Any], caller: Caller) -> services.Asked:
+async def _ask(wanted: BundleQuery, caller: Caller) -> services.Asked:
     """`nocache` and `rebake` skip the cache for those who may; others get what there is."""
-    skip = (flag(raw, "nocache") or flag(raw, "rebake")) and caller.may(Scope.BUNDLE)
-    return await sync_to_async(services.ask)(wish, skip_cache=skip, user=caller.user)
+    skip = (wanted.nocache or wanted.rebake) and caller.may(Scope.BUNDLE)
+    return await sync_to_async(services.ask)(wanted.request(), skip_cache=skip, user=caller.user)
 
 
 def _failed(bundle: Bundle) -> HttpResponse:
@@ -181,10 +233,10 @@ async def with_content(facts: dict[str, Any], bundle: Bundle) -> AsyncIterator[b
     yield base64.b64encode(rest) + b'"}'
 
 
-async def _stream(wish: BundleRequest, raw: dict[str, Any], caller: Caller) -> HttpResponseBase:
+async def _stream(wanted: BundleQuery, caller: Caller) -> HttpResponseBase:
     """Always 200: what goes wrong is an event."""
     try:
-        asked = await _ask(wish, raw, caller)
+        asked = await _ask(wanted, caller)
     except (NotAdmitted, Throttled) as refused:
         when = "" if isinstance(refused, Throttled) else f" Try again in {refused.retry_after_s} s."
         body = refusal(refused.message + when)
@@ -197,16 +249,16 @@ async def _stream(wish: BundleRequest, raw: dict[str, Any], caller: Caller) -> H
 
 
 @router.get("/bundles/{bundle_id}", summary="A finished bundle, opened in a sandbox", include_in_schema=True)
-async def open_bundle(request: HttpRequest, bundle_id: str) -> HttpResponseBase:
+async def open_bundle(request: HttpRequest, bundle_id: BundleId, query: Query[OpenQuery]) -> HttpResponseBase:
     if elsewhere := _own_origin(request):
         return elsewhere
     bundle = await Bundle.objects.select_related("artifact").filter(public_id=bundle_id).afirst()
     if bundle is None or bundle.artifact is None:
         return error(404, f"There is no bundle {bundle_id[:140]!r}.", field="bundleId")
-    return _file(bundle, "HIT", inline=not (bundle.is_device or flag(request.GET.dict(), "download")))
+    return _file(bundle, "HIT", inline=not (bundle.is_device or query.checked().download))
 
 
-@router.post("/bundle-prewarm", summary="Pack the runtime anew", openapi_extra=PREWARM)
+@router.post("/bundle-prewarm", summary="Pack the runtime anew", **answers(PREWARM, token=True))
 async def prewarm(request: HttpRequest) -> HttpResponseBase:
     caller = await caller_of(request)
     caller.require(Scope.BUNDLE)
@@ -222,7 +274,11 @@ async def prewarm(request: HttpRequest) -> HttpResponseBase:
     return JsonResponse({"commit": ended.version, "elapsed": elapsed, "fileCount": ended.files, "key": ended.key})
 
 
-@router.get("/bundle-status", summary="The runtime in service", openapi_extra=STATUS)
+@router.get(
+    "/bundle-status",
+    summary="The runtime in service",
+    **answers({200: Answer("The runtime in service, its sizes and warnings.")}),
+)
 async def bundle_status(request: HttpRequest) -> JsonResponse:
     caller = await caller_of(request)
     return JsonResponse(await sync_to_async(_status)(caller.watches or Scope.BUNDLE in caller.scopes))

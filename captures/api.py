@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -15,17 +14,29 @@ from captures.engine.spec import Format
 from captures.frozen import Frozen, unfreeze
 from captures.frozen import answer as frozen_answer
 from captures.models import FrozenPiece, Grab
+from captures.params import PieceName
 from captures.placeholder import placeholder
-from captures.requests import GrabRequest, dear, flag, parse
-from captures.schemas import GET_PARAMETERS, GRAB_RESPONSES, POST_BODY
+from captures.requests import (
+    GetHandling,
+    GrabAddress,
+    GrabBody,
+    GrabQuery,
+    GrabRequest,
+    Handling,
+    PostHandling,
+    dear,
+    parse,
+)
 from captures.services import Asked, ask
 from oven.accounts import signatures
 from oven.accounts.callers import ANONYMOUS, Caller, Refused, caller_of
 from oven.accounts.models import Scope
 from oven.adminkit.audit import audited
 from oven.events import snapshot
-from oven.http.compat import json_body, raw_segments
+from oven.http.compat import raw_segments
 from oven.http.errors import error, not_found
+from oven.http.openapi import answers
+from oven.http.params import Body, Path, Query
 from oven.jobs import queries, registry
 from oven.jobs.waiters import waiting_for
 
@@ -35,52 +46,51 @@ PLACEHOLDER_FORMATS = {Format.MP4: Format.PNG}
 NO_STORE = "no-cache, no-store, must-revalidate"
 
 
-@router.post("/grab", summary="Grab a piece", openapi_extra={**POST_BODY, **GRAB_RESPONSES})
-async def post_grab(request: HttpRequest) -> HttpResponseBase:
+@router.post("/grab", summary="Grab a piece", **answers(responses.GRAB_ANSWERS, token=True))
+async def post_grab(request: HttpRequest, body: Body[GrabBody]) -> HttpResponseBase:
     caller = await caller_of(request)
     caller.require(Scope.GRAB)
-    body = json_body(request)
-    wish = parse(body, any_page=caller.may(Scope.GRAB), several=True)
-    return await _grab(request, caller, wish, body, source=str(body.get("source") or "api"))
+    raw = body.raw()
+    wish = parse(raw, any_page=caller.may(Scope.GRAB), several=True)
+    return await _grab(request, caller, wish, PostHandling.read(raw))
 
 
 @router.get(
     "/grab/{format}/{width}/{height}/{path:piece}",
     summary="Grab a piece, as an image address",
-    openapi_extra={**GET_PARAMETERS, **GRAB_RESPONSES},
+    **answers(responses.GRAB_ANSWERS),
 )
-async def get_grab(request: HttpRequest, format: str, width: str, height: str, piece: str) -> HttpResponseBase:
+async def get_grab(request: HttpRequest, path: Path[GrabAddress], query: Query[GrabQuery]) -> HttpResponseBase:
     caller = await caller_of(request)
-    fields = {**request.GET.dict(), "format": format, "width": width, "height": height, "piece": piece}
-    wish = parse(fields)
+    raw = {**query.raw(), **path.raw()}
+    wish = parse(raw)
     if raw_segments(request) not in (None, 5):
         return not_found(request)
     if caller is ANONYMOUS:
         signatures.check(request.get_full_path_info(), dear(wish))
-    if flag(fields, "nowait") and (waiting := await _baking(wish)):
+    handling = GetHandling.read(raw)
+    if handling.nowait and (waiting := await _baking(wish)):
         return waiting
-    return await _grab(request, caller, wish, fields, source=str(fields.get("source") or "manual"), by_address=True)
+    return await _grab(request, caller, wish, handling, by_address=True)
 
 
 async def _grab(
     request: HttpRequest,
     caller: Caller,
     wish: GrabRequest,
-    fields: Mapping[str, Any],
-    source: str,
+    handling: Handling,
     by_address: bool = False,
 ) -> HttpResponseBase:
-    skip_cache = flag(fields, "skipCache")
-    if skip_cache or source == "keep":
+    if handling.skip_cache or handling.source == "keep":
         caller.require(Scope.GRAB)
     elif not wish.formats and (found := await cached.find(wish.capture_key)):
         return _cached(request, found, by_address)
     try:
         asked = await sync_to_async(ask)(
             wish,
-            skip_cache=skip_cache,
-            source=source,
-            keep_id=str(fields.get("keepId") or ""),
+            skip_cache=handling.skip_cache,
+            source=handling.source,
+            keep_id=handling.keep_id,
             user=caller.user,
         )
     except Frozen as frozen:
@@ -191,7 +201,7 @@ async def frozen(request: HttpRequest) -> dict[str, Any]:
 
 
 @router.delete("/api/frozen/{path:piece}", summary="Take a piece off the frozen list")
-async def delete_frozen(request: HttpRequest, piece: str) -> dict[str, Any]:
+async def delete_frozen(request: HttpRequest, piece: PieceName) -> dict[str, Any]:
     caller = await caller_of(request)
     caller.require(Scope.STEER)
     if await sync_to_async(unfreeze)(piece):

@@ -10,13 +10,15 @@ import zoneinfo
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
+from pydantic import BeforeValidator, Field
 
-from captures.engine.options import KEYS, NO_OPTIONS, PageOptions
+from captures.engine.options import KEYS, MAX_HEIGHT, NO_OPTIONS, PageOptions
 from oven.errors import BadRequest
+from oven.http.fields import Choice, Flag, Invalid, Schema
 from oven.numbers import whole
 
 MAX_TEXT = 500
@@ -30,95 +32,191 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OF_THE_BROWSER = ("host", "content-length", "connection", "transfer-encoding", "cookie")
 
 
-def parse_page(raw: Mapping[str, Any]) -> PageOptions:
-    """Check the page's fields. Raises BadRequest for the first wrong one."""
-    page = PageOptions(
-        selector=_text(raw, "selector"),
-        padding=_padding(raw),
-        full_page=raw.get("fullPage") in (True, "true", "1"),
-        clicks=_texts(raw, "click"),
-        keys=tuple(_key(key) for key in _texts(raw, "press")),
-        wait_for=_text(raw, "waitFor"),
-        user_agent=_text(raw, "userAgent"),
-        color_scheme=_color_scheme(raw),
-        timezone=_timezone(raw),
-        locale=_locale(raw),
-        headers=_pairs(raw, "headers"),
-        cookies=_pairs(raw, "cookies"),
-    )
-    if page.selector and page.full_page:
-        raise BadRequest("fullPage", "fullPage: say either that or a selector.")
-    if page.padding and not page.selector:
-        raise BadRequest("padding", "padding: there is nothing to pad without a selector.")
-    return page
+# --- what callers send ----------------------------------------------------------------------------------------------
 
 
-def _text(raw: Mapping[str, Any], field: str) -> str:
-    value = raw.get(field) or ""
+def _text(value: Any) -> str:
+    if not value:
+        return ""
     if not isinstance(value, str):
-        raise BadRequest(field, f"{field}: a text is needed.")
+        raise Invalid("a text is needed.")
     if len(value) > MAX_TEXT or not value.isprintable():
-        raise BadRequest(field, f"{field}: at most {MAX_TEXT} printable characters are allowed.", MAX_TEXT)
+        raise Invalid(f"at most {MAX_TEXT} printable characters are allowed.", MAX_TEXT)
     return value
 
 
-def _texts(raw: Mapping[str, Any], field: str) -> tuple[str, ...]:
+def _texts(value: Any) -> tuple[str, ...]:
     """One text, or a list of them."""
-    value = raw.get(field) or []
-    found = value if isinstance(value, list) else [value]
+    found = (value if isinstance(value, list) else [value]) if value else []
     if len(found) > MAX_ACTIONS:
-        raise BadRequest(field, f"{field}: at most {MAX_ACTIONS} are allowed.", MAX_ACTIONS)
-    return tuple(_text({field: text}, field) for text in found)
+        raise Invalid(f"at most {MAX_ACTIONS} are allowed.", MAX_ACTIONS)
+    return tuple(_text(text) for text in found)
 
 
-def _key(key: str) -> str:
-    named = "Space" if key == " " else key
-    if len(named) != 1 and named not in KEYS:
-        text = f"press: {key[:20]!r} is neither one character nor one of {', '.join(KEYS)}."
-        raise BadRequest("press", text, list(KEYS))
-    return named
+def _keys(value: Any) -> tuple[str, ...]:
+    keys = tuple("Space" if key == " " else key for key in _texts(value))
+    for key in keys:
+        if len(key) != 1 and key not in KEYS:
+            raise Invalid(f"{key[:20]!r} is neither one character nor one of {', '.join(KEYS)}.", list(KEYS))
+    return keys
 
 
-def _padding(raw: Mapping[str, Any]) -> int:
-    value, (least, most) = raw.get("padding") or 0, PADDING
+def _padding(value: Any) -> int:
+    value, (least, most) = value or 0, PADDING
     padding = whole(str(value), 5)
     if isinstance(value, bool) or padding is None or not least <= padding <= most:
-        text = f"padding: {str(value)[:20]} is not within {least} to {most} CSS pixels."
-        raise BadRequest("padding", text, list(PADDING))
+        raise Invalid(f"{str(value)[:20]} is not within {least} to {most} CSS pixels.", list(PADDING))
     return padding
 
 
-def _color_scheme(raw: Mapping[str, Any]) -> str:
-    value = _text(raw, "colorScheme")
-    if value and value not in COLOR_SCHEMES:
-        text = f"colorScheme: {value[:20]!r} is not one of {', '.join(COLOR_SCHEMES)}."
-        raise BadRequest("colorScheme", text, list(COLOR_SCHEMES))
-    return value
+def _timezone(value: Any) -> str:
+    name = _text(value)
+    if name and name not in zoneinfo.available_timezones():
+        raise Invalid(f"{name[:40]!r} is no time zone as Europe/Berlin.", "IANA name")
+    return name
 
 
-def _timezone(raw: Mapping[str, Any]) -> str:
-    value = _text(raw, "timezone")
-    if value and value not in zoneinfo.available_timezones():
-        raise BadRequest("timezone", f"timezone: {value[:40]!r} is no time zone as Europe/Berlin.", "IANA name")
-    return value
+def _locale(value: Any) -> str:
+    tag = _text(value)
+    if tag and not _LOCALE.fullmatch(tag):
+        raise Invalid(f"{tag[:20]!r} is no language tag as de-DE.", "BCP 47")
+    return tag.replace("_", "-")
 
 
-def _locale(raw: Mapping[str, Any]) -> str:
-    value = _text(raw, "locale")
-    if value and not _LOCALE.fullmatch(value):
-        raise BadRequest("locale", f"locale: {value[:20]!r} is no language tag as de-DE.", "BCP 47")
-    return value.replace("_", "-")
+def _pairs(value: Any, kept: tuple[str, ...] = ()) -> dict[str, str]:
+    """An object of names and texts; those that are `kept` cannot be set."""
+    pairs = value or {}
+    if not isinstance(pairs, dict) or len(pairs) > MAX_PAIRS:
+        raise Invalid(f"an object of at most {MAX_PAIRS} names and texts is needed.", MAX_PAIRS)
+    for name in pairs:
+        if not _TOKEN.fullmatch(name) or name.lower() in kept:
+            raise Invalid(f"{name[:40]!r} is a name that cannot be set.")
+    return {name: _text(text) for name, text in pairs.items()}
 
 
-def _pairs(raw: Mapping[str, Any], field: str) -> tuple[tuple[str, str], ...]:
-    """An object of names and texts."""
-    value = raw.get(field) or {}
-    if not isinstance(value, dict) or len(value) > MAX_PAIRS:
-        raise BadRequest(field, f"{field}: an object of at most {MAX_PAIRS} names and texts is needed.", MAX_PAIRS)
-    for name in value:
-        if not _TOKEN.fullmatch(name) or (field == "headers" and name.lower() in _OF_THE_BROWSER):
-            raise BadRequest(field, f"{field}: {name[:40]!r} is a name that cannot be set.")
-    return tuple((name, _text({field: text}, field)) for name, text in value.items())
+def _headers(value: Any) -> dict[str, str]:
+    return _pairs(value, kept=_OF_THE_BROWSER)
+
+
+class PageFields(Schema):
+    """What is done to a page that was not made for Oven."""
+
+    selector: Annotated[
+        str,
+        BeforeValidator(_text),
+        Field(
+            max_length=MAX_TEXT,
+            description="Capture only the first element that matches this CSS selector.",
+            examples=["#hero"],
+        ),
+    ] = ""
+    padding: Annotated[
+        int,
+        BeforeValidator(_padding),
+        Field(
+            description="CSS pixels around that element.",
+            examples=[16],
+            json_schema_extra={"minimum": PADDING[0], "maximum": PADDING[1]},
+        ),
+    ] = 0
+    full_page: Annotated[
+        bool,
+        Flag(),
+        Field(
+            description=f"Capture the page's whole height, at most {MAX_HEIGHT} CSS pixels (warning `cut`). An "
+            "animation is captured in a viewport of that height.",
+            examples=[True],
+        ),
+    ] = False
+    click: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_TEXT)], ...],
+        BeforeValidator(_texts),
+        Field(
+            max_length=MAX_ACTIONS,
+            description="Selectors of elements to click, once the page is ready; one text, or a list.",
+            examples=[["#start"]],
+        ),
+    ] = ()
+    press: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_TEXT)], ...],
+        BeforeValidator(_keys),
+        Field(
+            max_length=MAX_ACTIONS,
+            description=f"Keys to press after the clicks: one character, or {', '.join(KEYS)}.",
+            examples=[["Enter"]],
+        ),
+    ] = ()
+    wait_for: Annotated[
+        str,
+        BeforeValidator(_text),
+        Field(
+            max_length=MAX_TEXT,
+            description="Wait until this selector matches, or this expression is true.",
+            examples=["window.ready"],
+        ),
+    ] = ""
+    user_agent: Annotated[
+        str,
+        BeforeValidator(_text),
+        Field(max_length=MAX_TEXT, description="What the browser calls itself.", examples=["Agent/1"]),
+    ] = ""
+    color_scheme: Annotated[
+        str | None,
+        Choice(COLOR_SCHEMES, fold=False),
+        BeforeValidator(_text),
+        Field(description="The colour scheme that the page's visitor prefers.", examples=["dark"]),
+    ] = None
+    timezone: Annotated[
+        str,
+        BeforeValidator(_timezone),
+        Field(max_length=MAX_TEXT, description="The visitor's time zone, an IANA name.", examples=["Europe/Berlin"]),
+    ] = ""
+    locale: Annotated[
+        str,
+        BeforeValidator(_locale),
+        Field(max_length=MAX_TEXT, description="The visitor's language, a BCP 47 tag.", examples=["de-DE"]),
+    ] = ""
+    headers: Annotated[
+        dict[str, str],
+        BeforeValidator(_headers),
+        Field(
+            default_factory=dict,
+            json_schema_extra={"maxProperties": MAX_PAIRS},
+            description="Sent with every request of the page, to whatever host.",
+            examples=[{"Authorization": "Bearer ..."}],
+        ),
+    ]
+    cookies: Annotated[
+        dict[str, str],
+        BeforeValidator(_pairs),
+        Field(
+            default_factory=dict,
+            json_schema_extra={"maxProperties": MAX_PAIRS},
+            description="Sent to the page's own host.",
+            examples=[{"session": "6b1f"}],
+        ),
+    ]
+
+    def page(self) -> PageOptions:
+        """Return the engine's options. Raises BadRequest for those that do not go together."""
+        if self.selector and self.full_page:
+            raise BadRequest("fullPage", "fullPage: say either that or a selector.")
+        if self.padding and not self.selector:
+            raise BadRequest("padding", "padding: there is nothing to pad without a selector.")
+        return PageOptions(
+            selector=self.selector,
+            padding=self.padding,
+            full_page=self.full_page,
+            clicks=self.click,
+            keys=self.press,
+            wait_for=self.wait_for,
+            user_agent=self.user_agent,
+            color_scheme=self.color_scheme or "",
+            timezone=self.timezone,
+            locale=self.locale,
+            headers=tuple(self.headers.items()),
+            cookies=tuple(self.cookies.items()),
+        )
 
 
 # In the row

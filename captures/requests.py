@@ -1,4 +1,4 @@
-"""What a caller asks for, checked: bounds, names, and the key under which equal captures are one."""
+"""What a caller asks for, checked: Schemas of what is sent, and the key under which equal captures are one."""
 
 from __future__ import annotations
 
@@ -8,51 +8,54 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from django.conf import settings
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from captures import page_options
 from captures.engine.options import NO_OPTIONS, PageOptions
 from captures.engine.spec import CaptureSpec, Format, Output, Start
+from captures.fields import (
+    AT_MS,
+    CACHE_KEY_CHARS,
+    DENSITY,
+    DURATION_MS,
+    GIF_PLAYBACK_FPS,
+    KEEP_ID_CHARS,
+    MAX_PIECE,
+    MAX_SIZES,
+    SEED,
+    SIDE,
+    SOURCE_CHARS,
+    WEB_PAGE,
+    Density,
+    Duration,
+    FormatName,
+    Fps,
+    Height,
+    PlaybackFps,
+    Quality,
+    Stills,
+    Width,
+    check_piece,
+    clean_cache_key,
+    read_date,
+    read_formats,
+    read_piece,
+    read_sizes,
+)
 from captures.models import MAX_PIXELS
+from captures.page_options import PageFields
 from captures.purpose import Purpose
 from oven.errors import BadRequest
-from oven.numbers import whole
+from oven.http.fields import Choice, Flag, Note, Number, Schema, is_on
 
-SIDE = (32, 1000)
-DURATION_MS = (1, 30_000)
-FPS = (0.1, 60.0)
-GIF_PLAYBACK_FPS = 50.0
-DENSITY = (0.1, 8.0)
-QUALITY = (1, 100)
+__all__ = ["DURATION_MS", "SIDE", "GrabRequest", "check_piece", "clean_cache_key", "flag", "parse", "slug"]
+
 MAX_FRAMES = 600
-AT_MS = (0, 30_000)
-SEED = (0, 2**53 - 1)
-MAX_PIECE = 200
-MAX_URL = 2000
-CACHE_KEY_CHARS = 48
-SOURCE_CHARS = 40
-MAX_SIZES = 4
 ALIGN_MS = 505  # exact moments count from a multiple of it, off the border between two sixtieths of a second
-
-_DOMAIN_END = re.compile(r"\.(com|net|org|io|dev|app|xyz|co)$", re.IGNORECASE)
-_WEB_PAGE = re.compile(r"^https?://", re.IGNORECASE)
-_REFUSED = ("sundarakarma",)
-_PIECE_CHARS = re.compile(r"[\w$@~.\-+!*'(),:;=/ ]+", re.UNICODE)
-
-
-class Stills(StrEnum):
-    """Whether an animation of which nothing moves becomes a still."""
-
-    AUTO = "auto"
-    NEVER = "never"
-
-
-Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class GrabRequest:
 
     @property
     def is_url(self) -> bool:
-        return bool(_WEB_PAGE.match(self.piece))
+        return bool(WEB_PAGE.match(self.piece))
 
     @property
     def scale(self) -> float:
@@ -237,44 +240,229 @@ def engine_settings() -> dict[str, Any]:
     }
 
 
+class Named(Schema):
+    piece: Annotated[
+        str,
+        BeforeValidator(read_piece),
+        Field(
+            description="The piece's name; those of KidLisp begin with `$`.",
+            examples=["$bloom"],
+            json_schema_extra={"minLength": 1, "maxLength": MAX_PIECE},
+        ),
+    ]
+
+
+class Shape(Schema):
+    format: FormatName = Format.WEBP
+    width: Width = 512
+    height: Height = 512
+
+
+class Options(Schema):
+    """What an address of a picture may say in its query."""
+
+    duration: Duration = 12_000
+    fps: Fps = 7.5
+    playback_fps: PlaybackFps = 15.0
+    density: Density = 1.0
+    viewport_scale: Annotated[
+        float | None,
+        Number(*DENSITY, whole=False),
+        BeforeValidator(lambda value: value or None),
+        Field(description="File pixels for each CSS pixel, instead of density.", examples=[1]),
+    ] = None
+    quality: Quality = 80
+    transparent: Annotated[bool, Flag(), Field(description="Keep transparency (png, webp).", examples=[True])] = False
+    cache_key: Annotated[
+        str,
+        BeforeValidator(lambda value: clean_cache_key(str(value or ""))),
+        Field(
+            description="Captures with another key are other captures. Letters, digits, - and _ count.",
+            examples=["v2"],
+            json_schema_extra={"maxLength": CACHE_KEY_CHARS},
+        ),
+    ] = ""
+    at: Annotated[
+        int | None,
+        Number(*AT_MS, "milliseconds"),
+        Field(
+            description="Milliseconds of the page's time from the start to the first frame; soon after, if left out.",
+            examples=[1000],
+        ),
+    ] = None
+    start: Annotated[
+        Start,
+        Choice(tuple(Start)),
+        Field(
+            description="When the capture starts: `load` (the page's first picture), `ready` (its signal), `idle` "
+            "(nothing of its first picture is on its way), or `auto` (ready, else idle for pages without a signal).",
+            examples=["load"],
+        ),
+    ] = Start.AUTO
+    seed: Annotated[
+        int | None,
+        Number(*SEED),
+        Field(description="Math.random and crypto give the same numbers in every run.", examples=[42]),
+    ] = None
+    date: Annotated[
+        int | None,
+        BeforeValidator(read_date),
+        WithJsonSchema({"type": "string", "format": "date-time"}),
+        Field(
+            description="Where the page's Date starts (ISO 8601, UTC unless it says otherwise); now, if left out.",
+            examples=["2026-01-31T12:00:00Z"],
+        ),
+    ] = None
+    still: Annotated[
+        Stills,
+        Choice(tuple(Stills)),
+        Field(
+            description="`never`: an animation even if every frame is the same; `auto`: then a still.",
+            examples=["never"],
+        ),
+    ] = Stills.AUTO
+
+
+class Wanted(Options, Shape, Named):
+    """One file of one piece."""
+
+    def request(self, purpose: Purpose) -> GrabRequest:
+        return GrabRequest(
+            piece=self.piece,
+            format=self.format,
+            width=self.width,
+            height=self.height,
+            duration_ms=self.duration,
+            fps=self.fps,
+            playback_fps=self.playback_fps,
+            density=self.density,
+            viewport_scale=self.viewport_scale,
+            quality=self.quality,
+            transparent=self.transparent,
+            cache_key=self.cache_key,
+            at_ms=self.at,
+            start=self.start,
+            seed=self.seed,
+            date_s=self.date,
+            still=self.still is Stills.AUTO,
+            purpose=purpose,
+        )
+
+
+class Formats(Schema):
+    formats: Annotated[
+        tuple[Format, ...],
+        BeforeValidator(read_formats),
+        WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(Format)}}),
+        Field(
+            description="Several files of one load of the page, instead of `format`; the answer says where they lie.",
+            examples=[["png", "webp"]],
+        ),
+    ] = ()
+
+
+class Sizes(Schema):
+    sizes: Annotated[
+        tuple[int, ...],
+        BeforeValidator(read_sizes),
+        WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": SIDE[0]}, "maxItems": MAX_SIZES}),
+        Field(
+            description="Each of the formats in these widths (pixels, at most that of the capture; same aspect).",
+            examples=[[256, 512]],
+        ),
+    ] = ()
+
+
+class GrabFields(Sizes, PageFields, Wanted, Formats, Named):
+    """Several files of one piece or page, and what is done to the page."""
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _instead(cls, value: Any, info: ValidationInfo) -> Any:
+        return Format.WEBP if info.data.get("formats") else value  # `format` is not read
+
+    def request(self, purpose: Purpose) -> GrabRequest:
+        wish, page = super().request(purpose), self.page()
+        if formats := self.formats or ((self.format,) if self.sizes else ()):
+            return replace(wish, page=page, format=formats[0], formats=formats, sizes=self.sizes)
+        return replace(wish, page=page) if page != NO_OPTIONS else wish
+
+
+class Handling(Schema):
+    """What is recorded with a capture, and whether the cache is asked."""
+
+    source: Annotated[
+        str, Note(SOURCE_CHARS), Field(description="Recorded; `keep` overtakes (scope grab).", examples=["manual"])
+    ] = "manual"
+    keep_id: Annotated[
+        str, Note(KEEP_ID_CHARS), Field(description="Recorded: the keep it is for.", examples=["65a0"])
+    ] = ""
+    skip_cache: Annotated[bool, Flag(), Field(description="Capture anew (scope grab).", examples=[False])] = False
+
+
+class PostHandling(Handling):
+    source: Annotated[
+        str, Note(SOURCE_CHARS), Field(description="Recorded; `keep` overtakes.", examples=["manual"])
+    ] = "api"
+
+
+class GetHandling(Handling):
+    nowait: Annotated[
+        bool,
+        Flag(),
+        Field(description="Answer with a stand-in picture while the same capture is baking.", examples=[True]),
+    ] = False
+
+
+class GrabBody(PostHandling, GrabFields):
+    """What `POST /grab` takes."""
+
+
+class GrabAddress(Named, Shape):
+    """The path of `GET /grab/...`."""
+
+
+class GrabQuery(GetHandling, Options):
+    """The query of `GET /grab/...`."""
+
+    exp: Annotated[
+        str | None,
+        WithJsonSchema({"type": "integer", "minimum": 0}),
+        Field(description="Of a signed address: when it ends, in seconds since 1970.", examples=[1798761600]),
+    ] = None
+    sig: Annotated[
+        str,
+        Field(
+            description="Of a signed address (`manage.py sign_url`): its HMAC-SHA256.",
+            examples=["n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"],
+        ),
+    ] = ""
+
+
+SEVERAL = ("formats", "sizes")
+PAGE = tuple(PageFields.names())
+
+
 def parse(
     raw: Mapping[str, Any],
     any_page: bool = False,
-    sides: tuple[int, int] = SIDE,
+    sides: tuple[int, int] | None = None,
     several: bool = False,
     purpose: Purpose = Purpose.GRAB,
+    schema: type[Wanted] | None = None,
 ) -> GrabRequest:
-    """Checks a caller's fields (the contract's names; texts or JSON). Raises BadRequest for the first wrong one.
+    """Check a caller's fields (the contract's names; texts or JSON). Raises BadRequest for the first wrong one.
 
-    `any_page`: the caller may name an https page instead of a piece, and say what is done to it. `sides`: bounds of
-    width and height. `several`: `formats` and `sizes` are read.
+    `any_page`: the caller may name an https page instead of a piece, and say what is done to it. `sides`: other
+    bounds of width and height. `several`: `formats` and `sizes` are read. `schema`: one with other defaults.
     """
-    piece = check_piece(raw.get("piece"), any_page)
-    formats = _formats(raw) if several else ()
-    wish = GrabRequest(
-        piece=piece,
-        format=formats[0] if formats else _format(raw.get("format", "webp")),
-        width=_side(raw, "width", sides),
-        height=_side(raw, "height", sides),
-        duration_ms=round(_number(raw, "duration", 12_000, DURATION_MS, "milliseconds")),
-        fps=_number(raw, "fps", 7.5, FPS, "frames a second"),
-        playback_fps=_number(raw, "playbackFps", 15.0, FPS, "frames a second"),
-        density=_number(raw, "density", 1.0, DENSITY),
-        viewport_scale=_number(raw, "viewportScale", 1.0, DENSITY) if raw.get("viewportScale") else None,
-        quality=round(_number(raw, "quality", 80, QUALITY)),
-        transparent=flag(raw, "transparent"),
-        cache_key=clean_cache_key(str(raw.get("cacheKey") or "")),
-        at_ms=None if raw.get("at") in (None, "") else round(_number(raw, "at", 0, AT_MS, "milliseconds")),
-        start=_choice(raw, "start", Start.AUTO),
-        seed=None if raw.get("seed") in (None, "") else round(_number(raw, "seed", 0, SEED)),
-        date_s=_date(raw),
-        still=_choice(raw, "still", Stills.AUTO) is Stills.AUTO,
-        page=page_options.parse_page(raw) if any_page else NO_OPTIONS,
-        purpose=purpose,
-        formats=formats,
-    )
-    if several and (sizes := _sizes(raw, wish)):
-        wish = replace(wish, sizes=sizes, formats=formats or (wish.format,))
+    given = {"piece": None, **raw}
+    if schema is None:
+        schema = GrabFields if any_page or several else Wanted
+    if schema is GrabFields:
+        for name in (*(() if several else SEVERAL), *(() if any_page else PAGE)):
+            given.pop(name, None)
+    wish = schema.read(given, any_page=any_page, sides=sides).request(purpose)
     _check_together(wish)
     return wish
 
@@ -303,128 +491,8 @@ def dear(wish: GrabRequest) -> dict[str, float]:
     return {**found, "duration": wish.duration_ms, "fps": wish.fps, "playbackFps": wish.playback_fps}
 
 
-def check_piece(value: object, any_page: bool = False) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise BadRequest("piece", "piece: a piece's name is needed.")
-    piece = value.strip()
-    if _WEB_PAGE.match(piece):
-        return _check_page(piece, any_page)
-    if len(piece) > MAX_PIECE:
-        raise BadRequest("piece", f"piece: the name has {len(piece)} characters, at most {MAX_PIECE} are allowed.")
-    if ".." in piece or piece.startswith("/") or not _PIECE_CHARS.fullmatch(piece):
-        raise BadRequest("piece", "piece: the name has characters or parts that no piece's name has.")
-    if _DOMAIN_END.search(piece) or any(word in piece.lower() for word in _REFUSED):
-        raise BadRequest("piece", "piece: this names a web site, not a piece.")
-    return piece
-
-
-def _check_page(url: str, any_page: bool) -> str:
-    if not any_page:
-        raise BadRequest("piece", "piece: web pages can only be grabbed by staff; a piece's name is needed.")
-    if len(url) > MAX_URL:
-        raise BadRequest("piece", f"piece: the address is longer than {MAX_URL} characters.")
-    if not url.lower().startswith("https://"):
-        raise BadRequest("piece", "piece: only https pages can be grabbed.")
-    return url
-
-
-def _format(value: object, field: str = "format") -> Format:
-    try:
-        return Format(str(value).lower())
-    except ValueError:
-        valid = [f.value for f in Format]
-        raise BadRequest(field, f"{field}: {str(value)[:20]!r} is not one of {', '.join(valid)}.", valid) from None
-
-
-def _choice(raw: Mapping[str, Any], field: str, default: Choice) -> Choice:
-    kind, value = type(default), raw.get(field)
-    if value is None or value == "":
-        return default
-    try:
-        return kind(str(value).lower())
-    except ValueError:
-        valid = [choice.value for choice in kind]
-        text = f"{field}: {str(value)[:20]!r} is not one of {', '.join(valid)}."
-        raise BadRequest(field, text, valid) from None
-
-
-def _date(raw: Mapping[str, Any]) -> int | None:
-    """Seconds since 1970 of an ISO 8601 date, with or without a time; without a time zone it is UTC."""
-    value = raw.get("date")
-    if value is None or value == "":
-        return None
-    try:
-        found = datetime.fromisoformat(str(value))
-        return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
-        text = f"date: {str(value)[:40]!r} is no date as 2026-01-31 or 2026-01-31T12:00:00Z."
-        raise BadRequest("date", text, "ISO 8601") from None
-
-
-def _formats(raw: Mapping[str, Any]) -> tuple[Format, ...]:
-    return tuple(dict.fromkeys(_format(name, "formats") for name in _listed(raw, "formats")))
-
-
-def _sizes(raw: Mapping[str, Any], wish: GrabRequest) -> tuple[int, ...]:
-    """Widths in pixels, of files of the wish's aspect; none may be larger than the capture."""
-    widest = wish.pixel_size[0]
-    sizes: dict[int, None] = {}
-    for value in _listed(raw, "sizes"):
-        size = whole(text := str(value), 5) or 0
-        if not SIDE[0] <= size <= widest:
-            text = f"sizes: {text[:20]} is not within {SIDE[0]} to {widest}, the width of the capture."
-            raise BadRequest("sizes", text, [SIDE[0], widest])
-        sizes[size] = None
-    if len(sizes) > MAX_SIZES:
-        raise BadRequest("sizes", f"sizes: at most {MAX_SIZES} are made of one load.", MAX_SIZES)
-    return tuple(sizes)
-
-
-def _listed(raw: Mapping[str, Any], field: str) -> list[Any]:
-    """A JSON list, or names between commas."""
-    value = raw.get(field)
-    if isinstance(value, str):
-        value = [name.strip() for name in value.split(",") if name.strip()]
-    if value is None or value == []:
-        return []
-    if not isinstance(value, list) or len(value) > 20:
-        raise BadRequest(field, f"{field}: a list is needed.")
-    return value
-
-
-def _side(raw: Mapping[str, Any], field: str, bounds: tuple[int, int]) -> int:
-    """A side in CSS pixels; what is not a number becomes 512, as callers expect."""
-    try:
-        side = int(float(raw.get(field, 512)))
-    except (TypeError, ValueError, OverflowError):
-        side = 512
-    low, high = bounds
-    if not low <= side <= high:
-        raise BadRequest(field, f"{field}: {side} is not within {low} to {high}.", [low, high])
-    return side
-
-
-def _number(raw: Mapping[str, Any], field: str, default: float, bounds: tuple[float, float], unit: str = "") -> float:
-    value = raw.get(field)
-    if value is None or value == "":
-        return default
-    low, high = bounds
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, bool) or not low <= number <= high:
-        text = f"{field}: {str(value)[:20]} is not within {low:g} to {high:g}{' ' + unit if unit else ''}."
-        raise BadRequest(field, text, [low, high])
-    return number
-
-
 def flag(raw: Mapping[str, Any], field: str) -> bool:
-    return raw.get(field) is True or str(raw.get(field, "")).lower() in ("true", "1")
-
-
-def clean_cache_key(text: str) -> str:
-    return re.sub(r"-+", "-", re.sub(r"[^A-Za-z0-9_-]", "-", text))[:CACHE_KEY_CHARS]
+    return is_on(raw.get(field))
 
 
 def slug(piece: str, limit: int = 80) -> str:

@@ -8,9 +8,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 
 from captures.cached import CachedGrab
+from captures.engine.spec import Format
 from captures.models import Grab
 from oven.errors import Unavailable
 from oven.http.errors import error
+from oven.http.fields import Schema
+from oven.http.openapi import Answer, Failure, FieldFailure
 from oven.jobs.await_job import wait_ended
 from oven.jobs.states import State
 from oven.jobs.waiters import ABANDONED
@@ -20,6 +23,61 @@ from oven.storage.urls import redirect_url
 
 AGAIN_S = 1
 VARY = {"Vary": "Origin"}  # scripts of other sites get the bytes where others are redirected
+
+
+class OutputFile(Schema):
+    format: str
+    width: int
+    height: int
+    url: str
+    bytes: int
+    sha256: str
+
+
+class Warned(Schema):
+    code: str
+    message: str
+
+
+class Several(Schema):
+    """The answer to `formats` or `sizes`."""
+
+    grab_id: str
+    outputs: list[OutputFile]
+    warnings: list[Warned] = []
+
+
+class GrabFailure(Failure):
+    grab_id: str
+    code: str = ""
+    status_url: str = ""
+
+
+_IMAGES = tuple(format_.mime for format_ in Format)
+_FAILURES = {
+    400: Answer("A field is wrong: `field`, and `valid` values or bounds.", FieldFailure),
+    500: Answer("The capture failed: `code`, `grabId`.", GrabFailure),
+    503: Answer("The queue is full: `Retry-After`.", Failure),
+    504: Answer("Not ready in time: `grabId`, `statusUrl`.", GrabFailure),
+}
+GRAB_ANSWERS = {
+    200: Answer(
+        "The media. `X-Cache`, `X-Grab-Id`, and `X-Grab-Warnings` (codes of what may be missing or wrong); a "
+        "stand-in has `X-Oven-Status`.",
+        Several,
+        _IMAGES,
+    ),
+    302: Answer("Captured before: where it lies. `X-Cache: HIT`."),
+    401: Answer("Sign in or send a bearer token.", Failure),
+    403: Answer("The token lacks the scope; or the address would have to be signed for this `field`.", FieldFailure),
+    **_FAILURES,
+}
+PICTURE_ANSWERS = {
+    200: Answer("The picture. `X-Cache: MISS`.", media=_IMAGES),
+    302: Answer("Captured before: where it lies. `X-Cache: HIT`."),
+    304: Answer("The same as `If-None-Match` names."),
+    **_FAILURES,
+}
 
 
 async def settled(grab: Grab) -> Grab | JsonResponse:

@@ -11,7 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.urls import reverse
 
 from bakes import services as bakes
-from captures import requests
+from captures import fields
 from captures.engine.spec import Format
 from captures.models import FrozenPiece, Grab
 from dashboard import runbook
@@ -59,11 +59,11 @@ def boot(user: Any) -> dict[str, Any]:
         "pieces": known_pieces(),
         "formats": [f.value for f in Format],
         "limits": {
-            "side": requests.SIDE,
-            "duration": requests.DURATION_MS,
-            "fps": requests.FPS,
-            "density": requests.DENSITY,
-            "quality": requests.QUALITY,
+            "side": fields.SIDE,
+            "duration": fields.DURATION_MS,
+            "fps": fields.FPS,
+            "density": fields.DENSITY,
+            "quality": fields.QUALITY,
         },
         "pieceOrigin": settings.OVEN_PIECE_ORIGIN,
         "urls": urls(kinds),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -11,7 +11,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Path
 from ninja.errors import HttpError, ValidationError
 
 from bakes.api import router as bakes_router
@@ -20,7 +20,6 @@ from captures.api import router as captures_router
 from captures.icons.api import router as icons_router
 from captures.og_images.api import router as cards_router
 from captures.screenshots.api import router as shots_router
-from oven.accounts import openapi
 from oven.accounts.callers import Refused, caller_of
 from oven.accounts.models import Scope
 from oven.accounts.signatures import Unsigned
@@ -28,6 +27,7 @@ from oven.accounts.throttles import Throttled
 from oven.errors import BadRequest, Unavailable
 from oven.events import snapshot
 from oven.events.stream import job_view
+from oven.http import openapi
 from oven.http.errors import error, too_large, too_many, unavailable
 from oven.jobs import registry
 from oven.jobs.admission import NotAdmitted
@@ -35,6 +35,7 @@ from oven.ops.health.api import router as health_router
 from pins.api import router as keeps_router
 
 log = logging.getLogger(__name__)
+JobId = Annotated[str, Path(..., description="The id of a job, as in `X-Grab-Id`.", examples=["bloom-1a2b3c4d"])]
 
 
 class OvenAPI(NinjaAPI):
@@ -81,7 +82,7 @@ async def status(request: HttpRequest) -> HttpResponse:
 
 
 @api.get("/status/{job_id}", tags=["service"], summary="One job of any kind")
-async def job_status(request: HttpRequest, job_id: str) -> JsonResponse:
+async def job_status(request: HttpRequest, job_id: JobId) -> JsonResponse:
     job = await sync_to_async(registry.find)(job_id)
     if job is None:
         return error(404, f"There is no job {job_id[:140]!r}.", field="jobId")

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Any
+from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
-from ninja import Router
+from ninja import Path, Router
 
 from captures.frozen import Frozen
-from captures.requests import flag
+from captures.params import PieceName
+from captures.requests import Handling
 from oven.accounts.callers import caller_of
 from oven.accounts.models import Scope
 from oven.errors import BadRequest
-from oven.http.compat import json_body
 from oven.http.errors import error
+from oven.http.fields import Schema
+from oven.http.openapi import Answer, Failure, FieldFailure, answers
+from oven.http.params import Body
 from oven.jobs.admission import NotAdmitted
 from oven.jobs.await_job import wait_ended
 from oven.jobs.states import State
@@ -26,7 +29,7 @@ from oven.storage.views import byte_range
 from pins import caller_keys, serializers, services
 from pins.ipfs.cid import BadCid, parse
 from pins.models import Keep, Pin
-from pins.schemas import FILE, PIN, REDIRECT
+from pins.requests import KeepBody, parse_keep
 
 router = Router(tags=["keeps"])
 ANSWER_S = 2.0  # between the last new try with a caller's keys and the answer
@@ -40,24 +43,76 @@ SANDBOX = (
     "style-src 'unsafe-inline' blob: data:; img-src blob: data:; font-src blob: data:; media-src blob: data:; "
     "worker-src blob: data:; connect-src blob: data:"
 )
+CidName = Annotated[
+    str,
+    Path(
+        ...,
+        description="The CID of the file, in any of its spellings.",
+        examples=["bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"],
+    ),
+]
+
+
+class Pinned(Schema):
+    success: bool
+    ipfs_uri: str
+    ipfs_cid: str
+    piece: str
+    format: str
+    mime_type: str
+    size: int
+    grab_id: str
+    cached: bool
+    grab_duration: int | None = None
+
+
+class PinFailure(Failure):
+    success: bool
+    code: str = ""
+    grab_id: str = ""
+    status_url: str = ""
+
+
+class NotKept(Failure):
+    hint: str = ""
+
+
+PIN = {
+    200: Answer("Pinned.", Pinned),
+    400: Answer("A field is wrong, or keys are missing.", FieldFailure),
+    401: Answer("Sign in or send a bearer token.", Failure),
+    500: Answer("The capture or the pin failed.", PinFailure),
+    503: Answer("The queue is full: `Retry-After`.", PinFailure),
+    504: Answer("Not pinned in time; it goes on.", PinFailure),
+}
+REDIRECT = {302: Answer("Where the picture is."), 404: Answer("Nothing is kept.", NotKept)}
+FILE = {
+    200: Answer("The file. Its CID never names another one."),
+    206: Answer("A part of it."),
+    304: Answer("Nothing else can be there."),
+    400: Answer("This is no CID.", FieldFailure),
+    404: Answer("It is not kept here.", NotKept),
+    416: Answer("That range is outside of the file.", Failure),
+}
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 
-@router.post("/grab-ipfs", summary="Grab a piece and pin it to IPFS", openapi_extra=PIN)
-async def grab_ipfs(request: HttpRequest) -> JsonResponse:
+@router.post("/grab-ipfs", summary="Grab a piece and pin it to IPFS", **answers(PIN, token=True))
+async def grab_ipfs(request: HttpRequest, body: Body[KeepBody]) -> JsonResponse:
     deadline = time.monotonic() + settings.OVEN_PIN_WAIT_S
     caller = await caller_of(request)
     caller.require(Scope.GRAB)
-    body = json_body(request)
-    wish, keys = services.parse_keep(body)
+    raw = body.raw()
+    wish, keys = parse_keep(raw)
+    handling = Handling.read(raw)
     try:
         asked = await sync_to_async(services.capture_and_pin)(
             wish,
-            skip_cache=flag(body, "skipCache"),
-            source=str(body.get("source") or "manual"),
-            keep_id=str(body.get("keepId") or ""),
+            skip_cache=handling.skip_cache,
+            source=handling.source,
+            keep_id=handling.keep_id,
             user=caller.user,
             own_keys=keys is not None,
         )
@@ -111,13 +166,13 @@ def _took(asked: services.Asked, grab: Any) -> dict[str, Any]:
 # --- looking --------------------------------------------------------------------------------------------------------
 
 
-@router.get("/keeps/latest", summary="Where the newest keep's picture is", openapi_extra=REDIRECT)
+@router.get("/keeps/latest", summary="Where the newest keep's picture is", **answers(REDIRECT))
 async def latest(request: HttpRequest) -> HttpResponseBase:
     return _lead(await sync_to_async(Keep.objects.newest)(), "Nothing has been kept yet.")
 
 
-@router.get("/keeps/latest/{path:piece}", summary="The same of one piece", openapi_extra=REDIRECT)
-async def latest_of(request: HttpRequest, piece: str) -> HttpResponseBase:
+@router.get("/keeps/latest/{path:piece}", summary="The same of one piece", **answers(REDIRECT))
+async def latest_of(request: HttpRequest, piece: PieceName) -> HttpResponseBase:
     keep = await sync_to_async(Keep.objects.newest_of)(piece)
     return _lead(keep, f"Nothing has been kept of {piece[:100]!r}.")
 
@@ -143,8 +198,8 @@ async def all_keeps(request: HttpRequest) -> HttpResponseBase:
 # --- the files ------------------------------------------------------------------------------------------------------
 
 
-@router.get("/ipfs/{cid}", summary="A pinned file", openapi_extra=FILE)
-async def file(request: HttpRequest, cid: str) -> HttpResponseBase:
+@router.get("/ipfs/{cid}", summary="A pinned file", **answers(FILE))
+async def file(request: HttpRequest, cid: CidName) -> HttpResponseBase:
     try:
         spellings = parse(cid).texts
     except BadCid as bad:

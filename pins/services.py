@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,29 +12,17 @@ from django.utils import timezone
 
 from captures import services as captures
 from captures.models import Grab
-from captures.requests import GrabRequest, check_piece, parse, slug
+from captures.requests import GrabRequest, slug
 from oven.errors import BadRequest
 from oven.jobs import lifecycle
 from oven.jobs.models import Job
 from oven.jobs.states import ACTIVE, Lane, State
 from oven.storage.models import Artifact
 from pins.ipfs import backends
-from pins.ipfs.backends import Credentials
 from pins.models import AGAIN, Keep, Pin, bare, new_id
 
 HELD = timedelta(days=1)  # a pin whose capture does not end is looked at by then
 KEYS_HELD = timedelta(minutes=10)  # the same for one whose keys only the asking process has
-SIDES = (16, 2000)
-DEFAULTS: dict[str, Any] = {
-    "format": "webp",
-    "width": 96,
-    "height": 96,
-    "duration": 8000,
-    "fps": 10,
-    "playbackFps": 20,
-    "density": 2,
-    "quality": 70,
-}
 
 
 class Refused(BadRequest):
@@ -51,30 +38,6 @@ class Asked:
 
     pin: Pin
     cached: bool
-
-
-# --- what callers send ----------------------------------------------------------------------------------------------
-
-
-def parse_keep(raw: Mapping[str, Any]) -> tuple[GrabRequest, Credentials | None]:
-    """The capture that is wanted, and the caller's keys if it sent any.
-
-    Raises BadRequest: for the piece, then the keys, then the rest.
-    """
-    check_piece(raw.get("piece"))
-    keys = _keys(raw)
-    if keys is None and not backends.usable(settings.OVEN_PINNING):
-        raise BadRequest("pinataKey", "pinataKey: keys are needed, with pinataSecret: this Oven has none of its own.")
-    given = {name: value for name, value in raw.items() if value is not None}
-    return parse({**DEFAULTS, **given}, sides=SIDES), keys
-
-
-def _keys(raw: Mapping[str, Any]) -> Credentials | None:
-    found = {name: raw.get(name) or "" for name in ("pinataKey", "pinataSecret")}
-    for name, value in found.items():
-        if any(found.values()) and not (isinstance(value, str) and value.isprintable() and 0 < len(value) <= 1000):
-            raise BadRequest(name, f"{name}: both pinataKey and pinataSecret are needed, as texts.")
-    return Credentials(key=found["pinataKey"], secret=found["pinataSecret"]) if any(found.values()) else None
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from ninja import Router
+from ninja import Path, Router
 
 from captures import responses
 from captures.cached import CachedGrab, find
 from captures.frozen import Frozen
 from captures.frozen import answer as frozen_answer
-from captures.icons.requests import ICONS, PREVIEWS, Family, split, wish_of
+from captures.icons.requests import ICONS, PREVIEWS, Family, IconQuery, split, wish_of
 from captures.models import Grab
+from captures.params import PictureName, Size
 from captures.requests import GrabRequest
-from captures.schemas import ICON_PARAMETERS, PICTURE_RESPONSES
 from captures.services import Asked, ask
 from oven.accounts.throttles import payer
 from oven.http.compat import raw_segments
 from oven.http.errors import not_found
+from oven.http.openapi import answers
+from oven.http.params import Query
 from oven.jobs.waiters import waiting_for
 from oven.single_flight import SingleFlight
 
 router = Router(tags=["icons and previews"])
+IconName = Annotated[
+    str, Path(..., description="The piece's name and the ending `.png` or `.webp`.", examples=["$bloom.webp"])
+]
 _asking: SingleFlight[Asked] = SingleFlight()
 _finding: SingleFlight[CachedGrab | None] = SingleFlight()
 _waiting: SingleFlight[Grab | JsonResponse] = SingleFlight()
@@ -33,23 +38,25 @@ _waiting: SingleFlight[Grab | JsonResponse] = SingleFlight()
 @router.get(
     "/icon/{size}/{path:piece}",
     summary="An icon: PIECE.png, or PIECE.webp, which moves",
-    openapi_extra={**ICON_PARAMETERS, **PICTURE_RESPONSES},
+    **answers(responses.PICTURE_ANSWERS),
 )
-async def icon(request: HttpRequest, size: str, piece: str) -> HttpResponseBase:
-    return await _picture(request, size, piece, ICONS)
+async def icon(request: HttpRequest, size: Size, piece: IconName, query: Query[IconQuery]) -> HttpResponseBase:
+    return await _picture(request, size, piece, ICONS, query.raw())
 
 
-@router.get("/preview/{size}/{path:piece}", summary="A preview: PIECE.png", openapi_extra=PICTURE_RESPONSES)
-async def preview(request: HttpRequest, size: str, piece: str) -> HttpResponseBase:
-    return await _picture(request, size, piece, PREVIEWS)
+@router.get("/preview/{size}/{path:piece}", summary="A preview: PIECE.png", **answers(responses.PICTURE_ANSWERS))
+async def preview(request: HttpRequest, size: Size, piece: PictureName) -> HttpResponseBase:
+    return await _picture(request, size, piece, PREVIEWS, {})
 
 
-async def _picture(request: HttpRequest, size: str, name: str, families: Mapping[str, Family]) -> HttpResponseBase:
+async def _picture(
+    request: HttpRequest, size: str, name: str, families: Mapping[str, Family], query: Mapping[str, str]
+) -> HttpResponseBase:
     found = split(name, families)
     if found is None or raw_segments(request) not in (None, 3):
         return not_found(request)
     piece, family = found
-    wish = wish_of(family, size, piece, request.GET.dict())
+    wish = wish_of(family, size, piece, query)
     key = wish.capture_key
     if hit := await _finding.share(key, lambda: find(key)):
         return cached(request, hit, family.hit_max_age)

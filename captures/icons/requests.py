@@ -6,11 +6,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+from pydantic_core import PydanticUseDefault
 
 from captures.engine.spec import Format
 from captures.purpose import Purpose
 from captures.requests import DURATION_MS, GrabRequest, parse
 from oven.errors import BadRequest
+from oven.http.fields import Invalid, Kind, Schema
 
 FRAMES, FPS = (30, 60), (15.0, 30.0)  # default and most, of animated icons
 
@@ -69,26 +74,50 @@ def _leading(text: str) -> int:
     return int(found[1][:9]) if found else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Capped(Kind):
+    """A number; one above the maximum is the maximum, the empty text is the default."""
+
+    low: float
+    high: float
+    whole: bool
+
+    def read(self, value: Any) -> float:
+        text = str(value).strip()
+        if not text:
+            raise PydanticUseDefault
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not number >= self.low:
+            text = f"{text[:20]!r} is not a number from {self.low:g} to {self.high:g}."
+            raise Invalid(text, [self.low, self.high])
+        return int(min(number, self.high)) if self.whole else min(number, self.high)
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "integer" if self.whole else "number", "minimum": self.low, "maximum": self.high}
+
+
+class IconQuery(Schema):
+    frames: Annotated[
+        int,
+        Capped(1, FRAMES[1], whole=True),
+        Field(description="Of .webp: how many frames there are; more are as many as the maximum.", examples=[30]),
+    ] = FRAMES[0]
+    fps: Annotated[
+        float,
+        Capped(0.1, FPS[1], whole=False),
+        Field(description="Of .webp: how many frames a second are captured, and played.", examples=[15]),
+    ] = FPS[0]
+
+
 def motion(query: Mapping[str, str]) -> dict[str, object]:
-    """So many frames, at a rate that they are captured and played at."""
-    frames = int(_number(query, "frames", 1, *FRAMES))
-    fps = _number(query, "fps", 0.1, *FPS)
+    """So many frames, at a rate that they are captured and played at. Raises BadRequest."""
+    asked = IconQuery.read(query)
+    frames, fps = asked.frames, asked.fps
     duration = math.floor(frames * 1000 / fps)  # downwards: rounded up it would hold one frame more
     if duration > DURATION_MS[1]:
         text = f"frames: {frames} at {fps:g} a second last {duration / 1000:g} s, at most {DURATION_MS[1] / 1000:g}."
         raise BadRequest("frames", text, math.floor(DURATION_MS[1] / 1000 * fps))
     return {"duration": max(1, duration), "fps": fps, "playbackFps": fps}
-
-
-def _number(query: Mapping[str, str], field: str, least: float, default: float, most: float) -> float:
-    """A number from the query, at most `most`. Raises BadRequest for what is none, or too small."""
-    text = query.get(field, "").strip()
-    if not text:
-        return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not number >= least:
-        raise BadRequest(field, f"{field}: {text[:20]!r} is not a number from {least:g} to {most:g}.", [least, most])
-    return min(number, most)

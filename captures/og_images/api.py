@@ -16,15 +16,15 @@ from ninja import Router
 from captures.engine.cards.spec import Layout
 from captures.og_images import serializers
 from captures.og_images.models import VERSION_CHARS, Card
-from captures.og_images.schemas import CARD, FORCE, LAYOUT, PICTURE
+from captures.og_images.requests import CardQuery, ForceQuery, LayoutQuery
 from captures.og_images.services import Asked, ask
-from captures.requests import flag
 from oven.accounts.callers import Caller, caller_of
 from oven.accounts.models import Scope
 from oven.accounts.throttles import Throttled
-from oven.errors import BadRequest
 from oven.events.stream import epoch_ms
 from oven.http.errors import error
+from oven.http.openapi import Answer, Failure, FieldFailure, answers
+from oven.http.params import Query
 from oven.jobs.await_job import wait_ended
 from oven.jobs.states import ACTIVE, State
 from oven.storage import stores, urls
@@ -39,14 +39,32 @@ PAGE_POLICY = (
     "frame-ancestors 'none'; img-src 'self' data:"
 )
 
+
+class CardFailure(Failure):
+    message: str
+    card_id: str
+    status_url: str
+    code: str = ""
+
+
+PICTURE = {
+    200: Answer("A picture that was just made. `X-Cache`, `ETag`.", media=("image/png",)),
+    302: Answer("Where the picture lies. `X-Cache: STALE` when it is not of today."),
+    304: Answer("The caller has it already (`If-None-Match`)."),
+    400: Answer("The layout is unknown: `field`, `valid`.", FieldFailure),
+    401: Answer("`force` needs a session or a bearer token.", Failure),
+    500: Answer("It could not be made, and there is none from before: `code`, `message`.", CardFailure),
+    503: Answer("The same of /kidlisp-backdrop.webp.", CardFailure),
+    504: Answer("Not ready in time: `statusUrl`.", CardFailure),
+}
+
 # --- KidLisp --------------------------------------------------------------------------------------------------------
 
 
-@router.get("/kidlisp-og.png", summary="The card of today, at once", openapi_extra={**LAYOUT, **PICTURE})
-async def kidlisp_og_png(request: HttpRequest) -> HttpResponseBase:
+@router.get("/kidlisp-og.png", summary="The card of today, at once", **answers(PICTURE))
+async def kidlisp_og_png(request: HttpRequest, query: Query[LayoutQuery]) -> HttpResponseBase:
     """Never waits, never fails: the last card there is while today's is made."""
-    wanted = request.GET.get("layout", "")
-    layout = Layout(wanted) if wanted in serializers.VALID else Layout.MOSAIC
+    layout = query.checked().layout
     try:
         asked = await sync_to_async(ask)(layout, source="og")
     except Throttled:  # somebody else's turn to have it made
@@ -60,20 +78,16 @@ async def kidlisp_og_png(request: HttpRequest) -> HttpResponseBase:
     return HttpResponse(status=302, headers=headers)
 
 
-@router.get("/kidlisp-og", summary="A card, made while you wait", openapi_extra={**CARD, **PICTURE})
-async def kidlisp_og(request: HttpRequest) -> HttpResponseBase:
-    wanted = request.GET.get("layout", "featured")
-    if wanted not in serializers.VALID:
-        text = f"layout: {wanted[:20]!r} is not one of {', '.join(serializers.VALID)}."
-        raise BadRequest("layout", text, serializers.VALID)
-    layout = Layout(wanted)
-    asked = await _ask(request, layout)
+@router.get("/kidlisp-og", summary="A card, made while you wait", **answers(PICTURE))
+async def kidlisp_og(request: HttpRequest, query: Query[CardQuery]) -> HttpResponseBase:
+    wanted = query.checked()
+    asked = await _ask(request, wanted.layout, wanted.force)
     if asked.cached:
         return _redirect(asked.card, "HIT", HOUR)
     card = await _made(asked)
     if card.state == State.COMPLETE:
         return await _bytes(request, card, "MISS", DAY, **_og_headers(card))
-    return await _otherwise(request, card, 500)
+    return await _otherwise(request, card, 500, wanted.force)
 
 
 @router.get("/kidlisp-og/status", summary="Which card there is, and how to ask for one")
@@ -106,45 +120,45 @@ def _page(request: HttpRequest, caller: Caller) -> HttpResponse:
 # --- notepat and the backdrop ---------------------------------------------------------------------------------------
 
 
-@router.get("/notepat-og.png", summary="The card of notepat", openapi_extra={**FORCE, **PICTURE})
-async def notepat_og(request: HttpRequest) -> HttpResponseBase:
+@router.get("/notepat-og.png", summary="The card of notepat", **answers(PICTURE))
+async def notepat_og(request: HttpRequest, query: Query[ForceQuery]) -> HttpResponseBase:
     """Always the picture itself: some crawlers follow no redirects."""
-    asked = await _ask(request, Layout.NOTEPAT)
+    force = query.checked().force
+    asked = await _ask(request, Layout.NOTEPAT, force)
     if asked.cached:
         return await _bytes(request, asked.card, "HIT", WEEK)
     card = await _made(asked)
     if card.state == State.COMPLETE:
         return await _bytes(request, card, "MISS", WEEK)
-    return await _otherwise(request, card, 500)
+    return await _otherwise(request, card, 500, force)
 
 
-@router.get("/kidlisp-backdrop.webp", summary="The backdrop of today", openapi_extra={**FORCE, **PICTURE})
-async def kidlisp_backdrop_webp(request: HttpRequest) -> HttpResponseBase:
-    return await _backdrop(request, "CDN", failed=503)
+@router.get("/kidlisp-backdrop.webp", summary="The backdrop of today", **answers(PICTURE))
+async def kidlisp_backdrop_webp(request: HttpRequest, query: Query[ForceQuery]) -> HttpResponseBase:
+    return await _backdrop(request, "CDN", 503, query.checked().force)
 
 
-@router.get("/kidlisp-backdrop", summary="The backdrop of today, and its piece", openapi_extra={**FORCE, **PICTURE})
-async def kidlisp_backdrop(request: HttpRequest) -> HttpResponseBase:
-    return await _backdrop(request, "HIT", failed=500)
+@router.get("/kidlisp-backdrop", summary="The backdrop of today, and its piece", **answers(PICTURE))
+async def kidlisp_backdrop(request: HttpRequest, query: Query[ForceQuery]) -> HttpResponseBase:
+    return await _backdrop(request, "HIT", 500, query.checked().force)
 
 
-async def _backdrop(request: HttpRequest, hit: str, failed: int) -> HttpResponseBase:
-    asked = await _ask(request, Layout.BACKDROP)
+async def _backdrop(request: HttpRequest, hit: str, failed: int, force: bool) -> HttpResponseBase:
+    asked = await _ask(request, Layout.BACKDROP, force)
     if asked.cached:
         return _redirect(asked.card, hit, HOUR)
     card = await _made(asked)
     if card.state == State.COMPLETE:
         return _redirect(card, "MISS", HOUR)
-    return await _otherwise(request, card, failed)
+    return await _otherwise(request, card, failed, force)
 
 
 # --- what they share ------------------------------------------------------------------------------------------------
 
 
-async def _ask(request: HttpRequest, layout: Layout) -> Asked:
+async def _ask(request: HttpRequest, layout: Layout, force: bool) -> Asked:
     """`force` makes the card again, from new captures. Raises Refused."""
     caller = await caller_of(request)
-    force = flag(request.GET.dict(), "force")
     if force:
         caller.require(Scope.GRAB)
     return await sync_to_async(ask)(
@@ -160,10 +174,10 @@ async def _made(asked: Asked) -> Card:
     return await Card.objects.select_related("artifact").aget(pk=card.pk)
 
 
-async def _otherwise(request: HttpRequest, card: Card, failed: int) -> HttpResponseBase:
+async def _otherwise(request: HttpRequest, card: Card, failed: int, force: bool) -> HttpResponseBase:
     """No new card: the last good one, unless somebody asked for a new one; else why not."""
     layout = Layout(card.layout)
-    last = None if flag(request.GET.dict(), "force") else await _last(layout)
+    last = None if force else await _last(layout)
     if last is not None and layout is Layout.NOTEPAT:
         return await _bytes(request, last, "STALE", BRIEF)
     if last is not None:

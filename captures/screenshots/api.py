@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
-from ninja import Router
+from ninja import Path, Router
 
 from captures import responses
 from captures.frozen import Frozen
 from captures.frozen import answer as frozen_answer
 from captures.icons.api import cached, shared_ask, shared_wait
 from captures.models import ScreenshotPreset
-from captures.requests import check_piece, flag
-from captures.schemas import PICTURE_RESPONSES, SHOT_PARAMETERS
+from captures.params import PictureName, PieceName
+from captures.requests import check_piece
 from captures.screenshots import requests
 from captures.screenshots.archive import Archive, Shot
+from captures.screenshots.requests import ShotQuery
 from captures.services import Asked, ask
 from oven.accounts.callers import ANONYMOUS, caller_of
 from oven.accounts.models import Scope
 from oven.http.compat import raw_segments
 from oven.http.errors import error, not_found
+from oven.http.fields import Schema
+from oven.http.openapi import Answer, answers
+from oven.http.params import Query
 from oven.jobs.states import Lane
 from oven.jobs.waiters import waiting_for
 
@@ -31,12 +35,20 @@ HIT_MAX_AGE = 604_800
 FRESH = {"X-Cache": "MISS", "Cache-Control": "public, max-age=86400"}
 FORCED = {"X-Cache": "REGENERATED", "Cache-Control": "no-store, no-cache, must-revalidate"}
 SOURCE = "app-screenshot"
+Preset = Annotated[
+    str, Path(..., description="A preset's name, as on /app-screenshots.", examples=["phone-portrait"])
+]
+
+
+class Ticket(Schema):
+    job_id: str
+    status_url: str
 
 
 @router.get("/app-screenshots/download/{path:piece}", summary="All of a piece's store screenshots, as a ZIP")
-async def download(request: HttpRequest, piece: str) -> HttpResponseBase:
+async def download(request: HttpRequest, piece: PieceName) -> HttpResponseBase:
     if piece.lower().endswith(".png"):  # a picture of the preset "download", which is not likely to be there
-        return await screenshot(request, "download", piece)
+        return await _screenshot(request, "download", piece, ShotQuery.read(request.GET.dict()))
     if raw_segments(request) not in (None, 3):
         return not_found(request)
     piece = check_piece(piece)
@@ -62,28 +74,35 @@ def _ask_all(piece: str) -> list[Shot]:
 @router.get(
     "/app-screenshots/{preset}/{path:piece}",
     summary="A store screenshot: PIECE.png",
-    openapi_extra={**SHOT_PARAMETERS, **PICTURE_RESPONSES},
+    **answers({**responses.PICTURE_ANSWERS, 202: Answer("With `nowait`: the job.", Ticket)}),
 )
-async def screenshot(request: HttpRequest, preset: str, piece: str) -> HttpResponseBase:
+async def screenshot(
+    request: HttpRequest, preset: Preset, piece: PictureName, query: Query[ShotQuery]
+) -> HttpResponseBase:
+    return await _screenshot(request, preset, piece, query.checked())
+
+
+async def _screenshot(request: HttpRequest, preset: str, piece: str, query: ShotQuery) -> HttpResponseBase:
     name, dot, ending = piece.rpartition(".")
     if (dot, ending.lower()) != (".", "png") or raw_segments(request) not in (None, 3):
         return not_found(request)
-    forced = flag(request.GET, "force")
-    caller = await caller_of(request) if forced else ANONYMOUS
-    if forced:
+    caller = await caller_of(request) if query.force else ANONYMOUS
+    if query.force:
         caller.require(Scope.GRAB)
     found = await sync_to_async(requests.preset_named)(preset)
     wish = requests.wish_of(found, name)
     try:
-        if forced:
+        if query.force:
             asked = await sync_to_async(ask)(wish, skip_cache=True, source=SOURCE, user=caller.user)
         else:
             asked = await shared_ask(wish, source=SOURCE)
     except Frozen as frozen:
         return await frozen_answer(frozen)
-    if flag(request.GET, "nowait"):
+    if query.nowait:
         return _ticket(asked)
-    headers = {**(FORCED if forced else FRESH), **_facts(found), **_attachment(request, found, name)}
+    headers = {**(FORCED if query.force else FRESH), **_facts(found)}
+    if query.download:
+        headers |= _attachment(found, name)
     async with waiting_for(asked.grab):
         return await _answer(request, asked, headers)
 
@@ -109,10 +128,8 @@ def _facts(preset: ScreenshotPreset) -> dict[str, str]:
     return {"X-Screenshot-Preset": preset.name, "X-Screenshot-Dimensions": f"{preset.width}x{preset.height}"}
 
 
-def _attachment(request: HttpRequest, preset: ScreenshotPreset, piece: str) -> dict[str, str]:
+def _attachment(preset: ScreenshotPreset, piece: str) -> dict[str, str]:
     """For a browser that is to save it: the bytes come from here, under a good name."""
-    if not flag(request.GET, "download"):
-        return {}
     name = f"{requests.file_name(piece)}-{preset.name}.png"
     return {"Content-Disposition": content_disposition_header(True, name) or ""}
 
@@ -120,5 +137,5 @@ def _attachment(request: HttpRequest, preset: ScreenshotPreset, piece: str) -> d
 @router.get(
     "/api/app-screenshots/{path:piece}", summary="A piece's store screenshots: addresses, and how far each is"
 )
-async def overview(request: HttpRequest, piece: str) -> dict[str, Any]:
+async def overview(request: HttpRequest, piece: PieceName) -> dict[str, Any]:
     return await sync_to_async(requests.overview)(check_piece(piece))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from django.db.models import Max
 from django.utils import timezone
+from pydantic import Field
 
 from captures.models import SIDES, Grab, ScreenshotPreset
 from captures.purpose import Purpose
@@ -14,8 +15,17 @@ from captures.requests import GrabRequest, parse
 from oven.errors import BadRequest
 from oven.events import progress
 from oven.events.stream import epoch_ms
+from oven.http.fields import Flag, Schema
 from oven.jobs.states import ACTIVE, RUNNING, State
 from oven.storage.urls import redirect_url
+
+
+class ShotQuery(Schema):
+    force: Annotated[bool, Flag(), Field(description="Capture anew (scope grab).", examples=[False])] = False
+    nowait: Annotated[bool, Flag(), Field(description="202 with the job, instead of waiting.", examples=[False])] = (
+        False
+    )
+    download: Annotated[bool, Flag(), Field(description="As a file to be saved.", examples=[True])] = False
 
 
 def presets() -> list[ScreenshotPreset]:

@@ -21,7 +21,8 @@ from oven.jobs.reconcile import sweep
 from oven.jobs.states import ACTIVE, State
 from oven.storage import stores
 from pins.models import Keep, Pin
-from pins.services import DEFAULTS, parse_keep, pin
+from pins.requests import parse_keep
+from pins.services import pin
 from tests.pinning_server import PinningServer, hang, tell_tale, wrong
 from tests.support import Answer, finished, picture, request
 
@@ -80,7 +81,20 @@ def test_defaults_are_those_of_the_contract(service: PinningServer) -> None:
     wish, keys = parse_keep({"piece": "$roz"})
     assert (wish.width, wish.height, wish.duration_ms, wish.fps, wish.playback_fps) == (96, 96, 8000, 10.0, 20.0)
     assert (wish.density, wish.quality, wish.format, keys) == (2.0, 70, "webp", None)
-    assert set(DEFAULTS) == {"format", "width", "height", "duration", "fps", "playbackFps", "density", "quality"}
+
+
+def test_a_default_and_the_same_value_said_are_one_capture(service: PinningServer) -> None:
+    said = {
+        "width": 96,
+        "height": "96",
+        "duration": 8000,
+        "fps": 10,
+        "playbackFps": "20",
+        "density": 2,
+        "quality": 70,
+    }
+    assert parse_keep({"piece": "$roz", **said})[0].capture_key == parse_keep({"piece": "$roz"})[0].capture_key
+    assert parse_keep({"piece": "$roz", **dict.fromkeys(said, None)})[0] == parse_keep({"piece": "$roz"})[0]
 
 
 def test_all_that_shapes_the_capture_arrives(service: PinningServer) -> None:
