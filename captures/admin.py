@@ -29,7 +29,7 @@ from oven.adminkit.base import (
     picture,
     size,
 )
-from oven.adminkit.changelist import MATCHES, Among, InOrder
+from oven.adminkit.changelist import MATCHES, InOrder
 from oven.errors import BadRequest
 from oven.jobs.admin import JobAdmin
 from oven.jobs.models import Attempt
@@ -103,14 +103,14 @@ class GrabAdmin(JobAdmin):
     def search(self, rows: QuerySet[Grab], text: str) -> QuerySet[Grab] | None:
         """By a whole id or key, else by names that hold the text, else by how ids and keys begin."""
         if exact := services.with_key(text):
-            return rows.filter(Among("pk", exact))
+            return rows.filter(pk__in=exact)
         names = services.pieces_with(text, MOST_NAMES + 1)
         if not names:
             return super().search(rows, text)
-        of_these = self.model._default_manager.order_by().filter(Among("piece", names))
+        of_these = self.model._default_manager.order_by().filter(piece__in=names)
         if len(names) > MOST_NAMES or of_these[: MATCHES + 1].count() > MATCHES:
             return None
-        return rows.filter(Among("piece", names))
+        return rows.filter(piece__in=names)
 
     def search_in_order(self, rows: QuerySet[Grab], text: str) -> QuerySet[Grab]:
         return rows.alias(_piece=InOrder("piece")).filter(_piece__icontains=text)

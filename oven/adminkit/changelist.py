@@ -8,7 +8,6 @@ only when so many match that the first page is found soon. Tables need the index
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from functools import cached_property
@@ -18,7 +17,7 @@ from django.contrib.admin.filters import AllValuesFieldListFilter, BooleanFieldL
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.paginator import Paginator
 from django.db import connections
-from django.db.models import BooleanField, DateField, F, Func, Lookup, Model, Q, QuerySet
+from django.db.models import BooleanField, DateField, Func, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -84,25 +83,6 @@ class HistoryChangeList(ChangeList):
     def get_ordering_field(self, field_name: Any) -> Any:
         """Nobody can ask for an order that no index holds."""
         return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
-
-    def get_ordering_field_columns(self) -> Any:
-        """Asked for again with every row."""
-        return self._ordering_columns
-
-    @cached_property
-    def _ordering_columns(self) -> Any:
-        return super().get_ordering_field_columns()
-
-    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
-        """Asked for again with every row, for the links of the headings."""
-        key = repr((new_params, remove))
-        if key not in self._query_strings:
-            self._query_strings[key] = str(super().get_query_string(new_params, remove))
-        return self._query_strings[key]
-
-    @cached_property
-    def _query_strings(self) -> dict[str, str]:
-        return {}
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         try:
@@ -258,26 +238,10 @@ def starts_with(rows: QuerySet[Any], name: str, text: str) -> Q:
     return Q(**{f"{name}__startswith": text})
 
 
-class Among(Lookup):
-    """A field with one of many values, sent as one parameter: thousands take longer to read than to find."""
-
-    prepare_rhs = False
-
-    def __init__(self, name: str, values: Iterable[Any]) -> None:
-        super().__init__(F(name), sorted(values))
-
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
-        left, parameters = self.process_lhs(compiler, connection)
-        values: Any = self.rhs
-        if connection.vendor == "postgresql":
-            return f"{left} = ANY(%s)", (*parameters, values)
-        return f"{left} IN (SELECT value FROM json_each(%s))", (*parameters, json.dumps(values))  # nosec B608
-
-
 def among_keys(rows: QuerySet[Any], keys: Iterable[Any]) -> QuerySet[Any]:
     """Those rows; `oven_found` is how many, as long as nothing else filters them."""
     wanted = set(keys)
-    found: Any = rows.filter(Among("pk", wanted))
+    found: Any = rows.filter(pk__in=wanted)
     found.oven_found = len(wanted)
     return found  # type: ignore[no-any-return]
 

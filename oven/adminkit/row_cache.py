@@ -1,7 +1,8 @@
 """What the theme makes anew with every row of a list, made once a page.
 
 A cell is the theme's frame (its tag, classes, label, and the link to the row) around what a column says of a row. The
-frames of a list's first row serve all others; where that cannot be known, the theme draws the row itself.
+frames of a list's first row serve all others; where that cannot be known, the theme draws the row itself. What it
+saves: `docs/decisions/024-by-hand.md`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Many new rows at once: ten times as fast as `bulk_create`, for rows that differ in a few fields only."""
+"""Insert many new rows that differ in a few fields only.
+
+`bulk_create` takes three times the CPU (5.8 s instead of 2.0 s for 10,000 grabs): `docs/decisions/024-by-hand.md`.
+"""
 
 from __future__ import annotations
 
