@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -119,9 +120,10 @@ class JobAdmin(HistoryAdmin):
     @display(description="Requeued as")
     @once
     def requeued_as_link(self, job: Any) -> SafeString | str:
+        if job.requeued_at is None:
+            return "–"
         links = ((model_link(row),) for row in job.requeued_as.order_by("-pk")[:MOST_LINKS])
-        found = format_html_join(", ", "{}", links)
-        return found or (f"an equal job, {ago(job.requeued_at)}" if job.requeued_at else "–")
+        return format_html_join(", ", "{}", links) or f"an equal job, {naturaltime(job.requeued_at)}"
 
     @display(description="Time spent")
     def spans_panel(self, job: Job) -> SafeString | str:
