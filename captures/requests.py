@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from django.conf import settings
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from captures import page_options
 from captures.engine.options import NO_OPTIONS, PageOptions
@@ -416,6 +416,8 @@ class GetHandling(Handling):
 
 class GrabBody(PostHandling, GrabFields):
     """What `POST /grab` takes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"piece": "$bloom", "format": "webp", "width": 256}]})
 
 
 class GrabAddress(Named, Shape):

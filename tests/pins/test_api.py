@@ -84,7 +84,15 @@ def test_defaults_are_those_of_the_contract(service: PinningServer) -> None:
 
 
 def test_a_default_and_the_same_value_said_are_one_capture(service: PinningServer) -> None:
-    said = {"width": 96, "height": "96", "duration": 8000, "fps": 10, "playbackFps": "20", "density": 2, "quality": 70}
+    said = {
+        "width": 96,
+        "height": "96",
+        "duration": 8000,
+        "fps": 10,
+        "playbackFps": "20",
+        "density": 2,
+        "quality": 70,
+    }
     assert parse_keep({"piece": "$roz", **said})[0].capture_key == parse_keep({"piece": "$roz"})[0].capture_key
     assert parse_keep({"piece": "$roz", **dict.fromkeys(said, None)})[0] == parse_keep({"piece": "$roz"})[0]
 
