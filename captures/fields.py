@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, ValidationInfo
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, ValidationInfo, WithJsonSchema
 from pydantic_core import CoreSchema, PydanticUseDefault, core_schema
 
-from captures.engine.spec import Format
+from captures.engine.spec import Format, Start
 from oven.errors import BadRequest
-from oven.http.fields import Choice, Invalid, Kind, Number, listed, one_of
+from oven.http.fields import Choice, Flag, Invalid, Kind, Number, listed, one_of
 from oven.numbers import whole
 
 SIDE = (32, 1000)
@@ -163,3 +163,58 @@ Density = Annotated[
     ),
 ]
 Quality = Annotated[int, Number(*QUALITY), Field(description="Quality of WebP and MP4.", examples=[70])]
+ViewportScale = Annotated[
+    float | None,
+    Number(*DENSITY, whole=False),
+    BeforeValidator(lambda value: value or None),
+    Field(description="File pixels for each CSS pixel, instead of density.", examples=[1]),
+]
+Transparent = Annotated[bool, Flag(), Field(description="Keep transparency (png, webp).", examples=[True])]
+CacheKey = Annotated[
+    str,
+    BeforeValidator(lambda value: clean_cache_key(str(value or ""))),
+    Field(
+        description="Captures with another key are other captures. Letters, digits, - and _ count.",
+        examples=["v2"],
+        json_schema_extra={"maxLength": CACHE_KEY_CHARS},
+    ),
+]
+At = Annotated[
+    int | None,
+    Number(*AT_MS, "milliseconds"),
+    Field(
+        description="Milliseconds of the page's time from the start to the first frame; soon after, if left out.",
+        examples=[1000],
+    ),
+]
+StartName = Annotated[
+    Start,
+    Choice(tuple(Start)),
+    Field(
+        description="When the capture starts: `load` (the page's first picture), `ready` (its signal), `idle` "
+        "(nothing of its first picture is on its way), or `auto` (ready, else idle for pages without a signal).",
+        examples=["load"],
+    ),
+]
+Seed = Annotated[
+    int | None,
+    Number(*SEED),
+    Field(description="Math.random and crypto give the same numbers in every run.", examples=[42]),
+]
+Date = Annotated[
+    int | None,
+    BeforeValidator(read_date),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+    Field(
+        description="Where the page's Date starts (ISO 8601, UTC unless it says otherwise); now, if left out.",
+        examples=["2026-01-31T12:00:00Z"],
+    ),
+]
+Still = Annotated[
+    Stills,
+    Choice(tuple(Stills)),
+    Field(
+        description="`never`: an animation even if every frame is the same; `auto`: then a still.",
+        examples=["never"],
+    ),
+]

@@ -12,24 +12,23 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from django.conf import settings
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from captures import page_options
 from captures.engine.options import NO_OPTIONS, PageOptions
 from captures.engine.spec import CaptureSpec, Format, Output, Start
 from captures.fields import (
-    AT_MS,
-    CACHE_KEY_CHARS,
-    DENSITY,
     DURATION_MS,
     GIF_PLAYBACK_FPS,
     KEEP_ID_CHARS,
     MAX_PIECE,
     MAX_SIZES,
-    SEED,
     SIDE,
     SOURCE_CHARS,
     WEB_PAGE,
+    At,
+    CacheKey,
+    Date,
     Density,
     Duration,
     FormatName,
@@ -37,11 +36,15 @@ from captures.fields import (
     Height,
     PlaybackFps,
     Quality,
+    Seed,
+    StartName,
+    Still,
     Stills,
+    Transparent,
+    ViewportScale,
     Width,
     check_piece,
     clean_cache_key,
-    read_date,
     read_formats,
     read_piece,
     read_sizes,
@@ -50,7 +53,7 @@ from captures.models import MAX_PIXELS
 from captures.page_options import PageFields
 from captures.purpose import Purpose
 from oven.errors import BadRequest
-from oven.http.fields import Choice, Flag, Note, Number, Schema, is_on
+from oven.http.fields import Flag, Note, Schema, is_on
 
 __all__ = ["DURATION_MS", "SIDE", "GrabRequest", "check_piece", "clean_cache_key", "flag", "parse", "slug"]
 
@@ -265,62 +268,15 @@ class Options(Schema):
     fps: Fps = 7.5
     playback_fps: PlaybackFps = 15.0
     density: Density = 1.0
-    viewport_scale: Annotated[
-        float | None,
-        Number(*DENSITY, whole=False),
-        BeforeValidator(lambda value: value or None),
-        Field(description="File pixels for each CSS pixel, instead of density.", examples=[1]),
-    ] = None
+    viewport_scale: ViewportScale = None
     quality: Quality = 80
-    transparent: Annotated[bool, Flag(), Field(description="Keep transparency (png, webp).", examples=[True])] = False
-    cache_key: Annotated[
-        str,
-        BeforeValidator(lambda value: clean_cache_key(str(value or ""))),
-        Field(
-            description="Captures with another key are other captures. Letters, digits, - and _ count.",
-            examples=["v2"],
-            json_schema_extra={"maxLength": CACHE_KEY_CHARS},
-        ),
-    ] = ""
-    at: Annotated[
-        int | None,
-        Number(*AT_MS, "milliseconds"),
-        Field(
-            description="Milliseconds of the page's time from the start to the first frame; soon after, if left out.",
-            examples=[1000],
-        ),
-    ] = None
-    start: Annotated[
-        Start,
-        Choice(tuple(Start)),
-        Field(
-            description="When the capture starts: `load` (the page's first picture), `ready` (its signal), `idle` "
-            "(nothing of its first picture is on its way), or `auto` (ready, else idle for pages without a signal).",
-            examples=["load"],
-        ),
-    ] = Start.AUTO
-    seed: Annotated[
-        int | None,
-        Number(*SEED),
-        Field(description="Math.random and crypto give the same numbers in every run.", examples=[42]),
-    ] = None
-    date: Annotated[
-        int | None,
-        BeforeValidator(read_date),
-        WithJsonSchema({"type": "string", "format": "date-time"}),
-        Field(
-            description="Where the page's Date starts (ISO 8601, UTC unless it says otherwise); now, if left out.",
-            examples=["2026-01-31T12:00:00Z"],
-        ),
-    ] = None
-    still: Annotated[
-        Stills,
-        Choice(tuple(Stills)),
-        Field(
-            description="`never`: an animation even if every frame is the same; `auto`: then a still.",
-            examples=["never"],
-        ),
-    ] = Stills.AUTO
+    transparent: Transparent = False
+    cache_key: CacheKey = ""
+    at: At = None
+    start: StartName = Start.AUTO
+    seed: Seed = None
+    date: Date = None
+    still: Still = Stills.AUTO
 
 
 class Wanted(Options, Shape, Named):
@@ -416,6 +372,8 @@ class GetHandling(Handling):
 
 class GrabBody(PostHandling, GrabFields):
     """What `POST /grab` takes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"piece": "$bloom", "format": "webp", "width": 256}]})
 
 
 class GrabAddress(Named, Shape):

@@ -11,7 +11,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from ninja import NinjaAPI, Path
+from ninja import NinjaAPI, Path, Swagger
 from ninja.errors import HttpError, ValidationError
 
 from bakes.api import router as bakes_router
@@ -55,6 +55,7 @@ api = OvenAPI(
     version=settings.VERSION,
     description="Turns live web pieces into media a site can serve.",
     urls_namespace="api",
+    docs=Swagger(settings={"showCommonExtensions": True}),  # bounds of parameters
     docs_url="/docs",
     openapi_url="/docs/openapi.json",
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from django.conf import settings
-from pydantic import Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from captures.engine.spec import Format
 from captures.fields import Density, Duration, FormatName, Fps, PlaybackFps, Quality, Side
@@ -61,6 +61,8 @@ class Keys(Schema):
 
 class KeepBody(Keys, Handling, KeepFields):
     """What `POST /grab-ipfs` takes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"piece": "$bloom", "format": "webp"}]})
 
 
 def parse_keep(raw: Mapping[str, Any]) -> tuple[GrabRequest, Credentials | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -64,7 +65,7 @@ class Headers(Schema):
             "same key.",
             examples=["4f9c1a52-0d7e-4c55-9a0f-6a1f0a0c9f11"],
         ),
-    ] = ""
+    ]
 
 
 def _again_later(text: str) -> dict[str, Any]:
@@ -92,8 +93,11 @@ def describe(method: str, operation: dict[str, Any]) -> None:
             found = {"description": schema["description"], "examples": schema["examples"]}
             parameters.append({"in": "header", "name": name, "required": False, "schema": schema, **found})
     for parameter in parameters:
-        if examples := parameter.pop("examples", None):  # ninja's list is no map of examples, as OpenAPI wants it
-            parameter["example"] = examples[0]
         if parameter["in"] == "path":  # where nothing can be left out
             parameter["required"] = True
             parameter["schema"].pop("default", None)
+        example = parameter.pop("examples")[0]  # ninja's list is no map of examples, as OpenAPI wants it
+        if parameter["required"]:
+            parameter["example"] = example
+        else:  # as `example` the page would send it with every request
+            parameter["description"] += f" Example: `{json.dumps(example)}`."

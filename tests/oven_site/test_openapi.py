@@ -25,8 +25,9 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
 def inputs(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], Any]]:
     """Yield name, JSON Schema and example of every parameter and of every key of the body."""
     for parameter in operation["parameters"]:
-        assert parameter["description"] == parameter["schema"]["description"]
-        yield f"{parameter['in']} {parameter['name']}", parameter["schema"], parameter.get("example")
+        schema, (example,) = parameter["schema"], parameter["schema"].get("examples", [None])
+        assert str(example).lower() in str(parameter.get("example", parameter["description"])).lower()
+        yield f"{parameter['in']} {parameter['name']}", schema, example
     if body := operation.get("requestBody"):
         name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         for key, schema in FILE["components"]["schemas"][name]["properties"].items():
