@@ -31,6 +31,7 @@ from oven.http import openapi
 from oven.http.errors import error, too_large, too_many, unavailable
 from oven.jobs import registry
 from oven.jobs.admission import NotAdmitted
+from oven.jobs.api import router as jobs_router
 from oven.ops.health.api import router as health_router
 from pins.api import router as keeps_router
 
@@ -66,6 +67,7 @@ api.add_router("", icons_router)
 api.add_router("", shots_router)
 api.add_router("", bakes_router)
 api.add_router("", bundles_router)
+api.add_router("", jobs_router)
 api.add_router("", health_router)
 
 

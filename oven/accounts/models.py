@@ -18,7 +18,7 @@ PREFIX = "oven_"
 
 class Scope(models.TextChoices):
     GRAB = "grab", "Start grabs and pins (POST /grab, /grab-ipfs, skipCache, source=keep, any https page)"
-    STEER = "steer", "Clear, clean up, cancel, unfreeze"
+    STEER = "steer", "Clear, clean up, cancel, requeue, unfreeze"
     BUNDLE = "bundle", "Pack the runtime, bundle without the cache, see the source folder"
     BAKE = "bake", "Announce tapes, report on any bake, see its addresses"
     WATCH = "watch", "Read metrics and everything the live page shows"

@@ -1,5 +1,6 @@
 """Children are restarted, and none outlives the supervisor."""
 
+import contextlib
 import os
 import re
 import signal
@@ -146,8 +147,11 @@ def _parent_of(pid: int) -> int:
 
 
 def _guards(supervisor: int) -> list[int]:
-    return [
-        pid
-        for pid in _children_of(supervisor)
-        if b"supervisor.orphan_guard" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    return [pid for pid in _children_of(supervisor) if b"supervisor.orphan_guard" in _command_of(pid)]
+
+
+def _command_of(pid: int) -> bytes:
+    """Return a process's command line; empty when it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""

@@ -100,6 +100,7 @@ API: dict[tuple[str, str], list[Door]] = {
     ("GET", "/grab-status"): [Door("/grab-status")],
     ("POST", "/grab-cleanup"): [Door("/grab-cleanup", needs=S)],
     ("POST", "/grab-clear"): [Door("/grab-clear", needs=S)],
+    ("POST", "/api/requeue"): [Door("/api/requeue", 400, needs=S, body={})],
     ("GET", "/api/frozen"): [Door("/api/frozen")],
     ("DELETE", "/api/frozen/{piece}"): [Door("/api/frozen/still", needs=S)],
     ("POST", "/grab-ipfs"): [Door("/grab-ipfs", 400, needs=G, body={"piece": ""})],
