@@ -8,6 +8,7 @@ class BakesConfig(AppConfig):
 
     def ready(self) -> None:
         from bakes import serializers
+        from bakes.alerts import undelivered
         from bakes.runner import BakeRunner
         from bakes.webhook import DeliveryRunner
         from oven.events import snapshot
@@ -16,5 +17,5 @@ class BakesConfig(AppConfig):
 
         registry.register(BakeRunner())
         registry.register(DeliveryRunner())
-        alerts.provide("bakes.alerts.undelivered", "callbacks")
+        alerts.provide(undelivered, "callbacks")
         snapshot.provide("bake", serializers.status_parts)

@@ -8,6 +8,7 @@ class BackupConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from oven.ops.backup import runs
         from oven.ops.health import alerts
 
-        alerts.provide("oven.ops.backup.runs.alerts", "backup_old")
+        alerts.provide(runs.alerts, "backup_old")

@@ -10,7 +10,6 @@ from typing import Literal, TypedDict
 from django.conf import settings
 from django.db.models import Sum
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from oven.jobs import registry
 from oven.jobs.states import State
@@ -42,12 +41,13 @@ class Facts:
     disk: Room
 
 
-_provided: dict[str, tuple[str, ...]] = {}
+Check = Callable[[], "list[Alert]"]
+_provided: dict[Check, tuple[str, ...]] = {}
 
 
-def provide(path: str, *codes: str) -> None:
-    """Add an app's own: the dotted path of a function without arguments that returns alerts, and their codes."""
-    _provided[path] = codes
+def provide(check: Check, *codes: str) -> None:
+    """Add an app's own alerts: a function that returns those that are raised, and the codes that they may have."""
+    _provided[check] = codes
 
 
 def codes() -> list[str]:
@@ -141,9 +141,8 @@ def http() -> list[Alert]:
 
 def _slow() -> list[Alert]:
     found = [*failures(), *http()]
-    for path in _provided:
-        call: Callable[[], list[Alert]] = import_string(path)
-        found += call()
+    for check in _provided:
+        found += check()
     return found
 
 

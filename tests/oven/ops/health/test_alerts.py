@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from bundles import alerts as bundle_alerts
 from bundles.models import CoreBuild
 from captures.models import Grab
 from oven.jobs import lifecycle
@@ -128,12 +129,12 @@ def test_undelivered_callbacks() -> None:
 
 
 def test_the_apps_alerts_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alerts, "_provided", {"bundles.alerts.runtime": ("core",)})
+    monkeypatch.setattr(alerts, "_provided", {bundle_alerts.runtime: ("core",)})
     assert list(found()) == ["core"]
 
 
 def test_every_app_has_said_what_it_watches() -> None:
-    assert PROVIDED == {
+    assert {f"{check.__module__}.{check.__name__}": codes for check, codes in PROVIDED.items()} == {
         "oven.ops.backup.runs.alerts": ("backup_old",),
         "bakes.alerts.undelivered": ("callbacks",),
         "bundles.alerts.runtime": ("core",),
