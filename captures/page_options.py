@@ -224,6 +224,8 @@ class PageFields(Schema):
 
 def to_json(page: PageOptions) -> dict[str, Any]:
     """Return what differs from the default, for JSON. Headers and cookies are encrypted: they may be credentials."""
+    if page == NO_OPTIONS:
+        return {}
     changed = {
         field.name: value
         for field in fields(PageOptions)

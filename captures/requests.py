@@ -197,20 +197,9 @@ class GrabRequest:
 
     def as_json(self) -> dict[str, Any]:
         """What is stored; what few ask for is left out where it was not."""
-        shape: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        shape: dict[str, Any] = {name: getattr(self, name) for name in FIELDS}
         shape.update(formats=list(self.formats), sizes=list(self.sizes), page=page_options.to_json(self.page))
-        usual: dict[str, Any] = {
-            "purpose": Purpose.GRAB,
-            "formats": [],
-            "sizes": [],
-            "at_ms": None,
-            "start": Start.AUTO,
-            "seed": None,
-            "date_s": None,
-            "still": True,
-            "page": {},
-        }
-        return {name: value for name, value in shape.items() if name not in usual or value != usual[name]}
+        return {name: value for name, value in shape.items() if name not in USUAL or value != USUAL[name]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GrabRequest:
@@ -223,6 +212,20 @@ class GrabRequest:
             "page": page_options.from_json(data.get("page", {})),
         }
         return cls(**{**data, "format": Format(data["format"]), **several})
+
+
+FIELDS = tuple(field.name for field in fields(GrabRequest))
+USUAL: dict[str, Any] = {  # values that are not stored
+    "purpose": Purpose.GRAB,
+    "formats": [],
+    "sizes": [],
+    "at_ms": None,
+    "start": Start.AUTO,
+    "seed": None,
+    "date_s": None,
+    "still": True,
+    "page": {},
+}
 
 
 def engine_settings() -> dict[str, Any]:

@@ -33,6 +33,7 @@ ROUTES = {
     ("GET", "/grab-status"): ("/grab-status", 200),
     ("POST", "/grab-cleanup"): ("/grab-cleanup", 401),
     ("POST", "/grab-clear"): ("/grab-clear", 401),
+    ("POST", "/api/requeue"): ("/api/requeue", 401),
     ("GET", "/api/frozen"): ("/api/frozen", 200),
     ("DELETE", "/api/frozen/{piece}"): ("/api/frozen/still", 401),
     ("POST", "/grab-ipfs"): ("/grab-ipfs", 401),
