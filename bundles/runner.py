@@ -179,14 +179,10 @@ class BundleRunner(JobRunner):
         bundle: Bundle = context.job
         request = BundleRequest.from_json(bundle.spec)
         report = Reporter(context)
-        try:
-            with process_engine.idle.busy():
-                build, core = _core(context, request)
-                result = engine().bundle(_spec(context, request), source_tree.source_tree(), report, core)
-                self._store_and_publish(context, bundle, request, result, build, report, place)
-        except OSError as error:
-            context.note(repr(error))
-            self.fail(context, "disk", f"A file could not be written: {error.strerror}.", retry=True)
+        with process_engine.idle.busy():
+            build, core = _core(context, request)
+            result = engine().bundle(_spec(context, request), source_tree.source_tree(), report, core)
+            self._store_and_publish(context, bundle, request, result, build, report, place)
 
     def failed(self, context: JobContext, error: BundleError) -> None:
         self.fail(context, str(error.code), _sentence(error), error.retry)

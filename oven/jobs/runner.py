@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -15,12 +16,15 @@ from oven.jobs.models import Job
 from oven.jobs.registry import JobKind
 from oven.storage.stores import StoreError
 
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+
 
 class JobRunner(JobKind):
     """Run jobs of one kind: `work` makes the result in a scratch directory and publishes it.
 
     An exception of `failures` fails the attempt: it has `code` and `message`, and a code that has `retry`, or `retry`
-    itself. A store that refuses fails it with the code `store`. The worker handles everything else.
+    itself. A store that refuses fails it with the code `store`, a disk that takes nothing with `disk`. The worker
+    handles everything else.
     """
 
     failures: ClassVar[tuple[type[Exception], ...]] = ()
@@ -35,6 +39,11 @@ class JobRunner(JobKind):
             self.store_failed(context)
         except self.failures as error:
             self.failed(context, error)
+        except OSError as error:
+            if error.errno not in DISK:
+                raise
+            context.note(repr(error))
+            self.fail(context, "disk", f"A file could not be written: {error.strerror}.", retry=True)
 
     def work(self, context: JobContext, place: Path) -> None:
         """Make and publish the result. `place` is an empty directory that is removed afterwards."""
