@@ -127,7 +127,9 @@ class Load:
             if self._recent and self._rng.random() < AGAIN:
                 return self._rng.choice(self._recent)
             self._serial += 1
-            kind = self._rng.choices(list(KINDS), list(KINDS.values()))[0]
+            # One of each kind at first, so that a short run has all of them.
+            first = list(KINDS)[:3][self._serial - 1 : self._serial]
+            kind = (first or self._rng.choices(list(KINDS), list(KINDS.values())))[0]
             wish: Wish = getattr(self, f"_{kind}")(f"c{self._serial}")
             if kind != "core":
                 self._recent = [*self._recent[-REMEMBERED + 1 :], wish]

@@ -14,6 +14,7 @@ from captures.engine.spec import Mode
 
 CLOCK_JS = (Path(__file__).parent / "clock.js").read_text()
 PUMP_S = 1 / 60
+FIRST_TRIES = 20
 
 
 class _ClockPacer(Pacer):
@@ -44,10 +45,12 @@ class _ClockPacer(Pacer):
             tick = 1000 / max(self.spec.tick_hz, self.spec.fps)
             await self.tab.evaluate(f"__ovenClock.advance({target - self._reached_ms:.3f}, {tick:.4f})", wait=True)
             self._reached_ms = target
-        self._last = await self.picture(**self.spec.shot) or self._last
-        if self._last is None:
-            raise StepTimeout("The page drew nothing when asked for its first frame.")
-        return self._last
+        for _ in range(FIRST_TRIES):  # of a busy machine's compositor the first picture may come late
+            self._last = await self.picture(**self.spec.shot) or self._last
+            if self._last is not None:
+                return self._last
+            await asyncio.sleep(PUMP_S)
+        raise StepTimeout("The page drew nothing when asked for its first frame.")
 
     async def _pump(self) -> None:
         await asyncio.sleep(PUMP_S)
