@@ -40,7 +40,7 @@ def check_code(value: object) -> str:
 
 
 def short(value: object, limit: int = ANSWER_CHARS) -> str:
-    """A text of somebody else's, cut to what is kept."""
+    """Return a text, cut to the length that is stored."""
     return str(value or "")[:limit]
 
 
@@ -142,7 +142,7 @@ class BakeFields(Schema):
         str,
         Address(callback_door),
         Field(
-            description="Told of the end, on a known origin (OVEN_CALLBACK_ORIGINS).",
+            description="Receives the result, on a known origin (OVEN_CALLBACK_ORIGINS).",
             examples=["https://example.com/api/oven-complete"],
         ),
     ]

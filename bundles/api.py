@@ -258,7 +258,7 @@ async def open_bundle(request: HttpRequest, bundle_id: BundleId, query: Query[Op
     return _file(bundle, "HIT", inline=not (bundle.is_device or query.checked().download))
 
 
-@router.post("/bundle-prewarm", summary="Pack the runtime anew", **answers(PREWARM, token=True))
+@router.post("/bundle-prewarm", summary="Pack the runtime again", **answers(PREWARM, token=True))
 async def prewarm(request: HttpRequest) -> HttpResponseBase:
     caller = await caller_of(request)
     caller.require(Scope.BUNDLE)

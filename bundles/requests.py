@@ -86,7 +86,7 @@ class BundleFields(Schema):
         Choice(FORMATS),
         BeforeValidator(lambda value: value or None),
         Field(
-            description="`html`: the file; `json` and `base64`: what is known of it, with the file in base64; "
+            description="`html`: the file; `json` and `base64`: its facts, with the file in base64; "
             "`stream`: progress as events; `m4d`: a device for Ableton Live.",
             examples=["json"],
         ),
@@ -138,7 +138,9 @@ class BundleQuery(BundleFields):
     """The query of `GET /bundle-html`."""
 
     inline: Annotated[bool, Flag(), Field(description="To be opened, not saved.", examples=[True])] = False
-    nocache: Annotated[bool, Flag(), Field(description="Made anew (scope bundle).", examples=[False])] = False
+    nocache: Annotated[
+        bool, Flag(), Field(description="Bundle again without the cache (scope bundle).", examples=[False])
+    ] = False
     rebake: Annotated[bool, Flag(), Field(description="The same as `nocache`.", examples=[False])] = False
     mode: Annotated[
         str | None,
@@ -158,5 +160,5 @@ def named(raw: Mapping[str, Any]) -> bool:
 
 
 def parse(raw: Mapping[str, Any]) -> BundleRequest:
-    """Raises BadRequest for the first wrong field. Fields that nobody knows are ignored, as callers send some."""
+    """Check the fields; unknown ones are ignored. Raises BadRequest for the first wrong one."""
     return BundleFields.read(raw).request()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from bundles import process_engine, services, source_tree
@@ -217,10 +217,7 @@ class BundleRunner(JobRunner):
         return services.delete_expired()
 
     def retained(self, rows: QuerySet[Any]) -> Iterable[int]:
-        """Keep those that answer equal requests: the newest good one of each, until it expires."""
-        good = Bundle.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
-        newer = good.filter(capture_key=OuterRef("capture_key"), pk__gt=OuterRef("pk"))
-        return rows.filter(pk__in=good).exclude(Exists(newer)).values_list("pk", flat=True)
+        return self.cached(rows)
 
 
 def _core(context: JobContext, request: BundleRequest) -> tuple[CoreBuild | None, CoreResult | None]:

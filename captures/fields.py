@@ -78,7 +78,7 @@ def clean_cache_key(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Side(Kind):
-    """A side in CSS pixels; what is no number becomes 512, as callers expect. `parse` may have other bounds."""
+    """A side in CSS pixels; what is not a number becomes 512, as callers expect. `parse` may change the bounds."""
 
     low: int
     high: int
@@ -105,7 +105,7 @@ def read_piece(value: Any, info: ValidationInfo) -> str:
 
 
 def read_date(value: Any) -> int:
-    """Seconds since 1970 of an ISO 8601 date, with or without a time; without a time zone it is UTC."""
+    """Return an ISO 8601 date in seconds since 1970. The time is optional; without a time zone it is UTC."""
     if value is None or value == "":
         raise PydanticUseDefault
     try:
@@ -120,7 +120,7 @@ def read_formats(value: Any) -> tuple[str, ...]:
 
 
 def read_sizes(value: Any, info: ValidationInfo) -> tuple[int, ...]:
-    """Widths in pixels, of files of the wish's aspect; none may be larger than the capture."""
+    """Return widths in pixels, of files with the capture's aspect ratio. None may be wider than the capture."""
     if not {"width", "density", "viewport_scale"} <= set(info.data):  # one of them is wrong
         return ()
     widest = max(1, round(info.data["width"] * (info.data["viewport_scale"] or info.data["density"])))

@@ -99,7 +99,7 @@ def _headers(value: Any) -> dict[str, str]:
 
 
 class PageFields(Schema):
-    """What is done to a page that was not made for Oven."""
+    """Options for pages that were not made for Oven."""
 
     selector: Annotated[
         str,

@@ -16,7 +16,7 @@ Size = Annotated[
     str,
     Path(
         ...,
-        description="`WIDTHxHEIGHT` in pixels; a side that is too large is capped, what is no number the default.",
+        description="`WIDTHxHEIGHT` in pixels. Too large a side is capped; what is not a number is the default.",
         examples=["128x128"],
     ),
 ]

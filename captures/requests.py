@@ -1,4 +1,4 @@
-"""What a caller asks for, checked: Schemas of what is sent, and the key under which equal captures are one."""
+"""Schemas of grab requests, and the key that equal captures share."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class GrabRequest:
         )
 
     def to_spec(self) -> CaptureSpec:
-        """What the engine is told, with the service's own limits."""
+        """Return the engine's spec, with this installation's limits."""
         return CaptureSpec(
             url=self.url,
             format=self.format,
@@ -333,7 +333,7 @@ class Sizes(Schema):
 
 
 class GrabFields(Sizes, PageFields, Wanted, Formats, Named):
-    """Several files of one piece or page, and what is done to the page."""
+    """Several files of one piece or page, and interaction with the page."""
 
     @field_validator("format", mode="before")
     @classmethod
@@ -348,7 +348,7 @@ class GrabFields(Sizes, PageFields, Wanted, Formats, Named):
 
 
 class Handling(Schema):
-    """What is recorded with a capture, and whether the cache is asked."""
+    """Fields that are recorded with a capture, and whether the cache may answer."""
 
     source: Annotated[
         str, Note(SOURCE_CHARS), Field(description="Recorded; `keep` overtakes (scope grab).", examples=["manual"])
@@ -356,7 +356,9 @@ class Handling(Schema):
     keep_id: Annotated[
         str, Note(KEEP_ID_CHARS), Field(description="Recorded: the keep it is for.", examples=["65a0"])
     ] = ""
-    skip_cache: Annotated[bool, Flag(), Field(description="Capture anew (scope grab).", examples=[False])] = False
+    skip_cache: Annotated[
+        bool, Flag(), Field(description="Capture again without the cache (scope grab).", examples=[False])
+    ] = False
 
 
 class PostHandling(Handling):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from captures import frozen, services, storage_keys
@@ -17,7 +17,6 @@ from captures.requests import GrabRequest
 from oven.events import stream
 from oven.jobs.context import JobContext
 from oven.jobs.runner import JobRunner
-from oven.jobs.states import State
 from oven.storage import stores
 from oven.storage.models import Artifact
 
@@ -96,10 +95,7 @@ class GrabRunner(JobRunner):
         return services.delete_expired()
 
     def retained(self, rows: QuerySet[Any]) -> Iterable[int]:
-        """Keep those that answer equal requests: of every picture the newest good one, until it expires."""
-        good = Grab.objects.filter(state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now())
-        newer = good.filter(capture_key=OuterRef("capture_key"), pk__gt=OuterRef("pk"))
-        return rows.filter(pk__in=good).exclude(Exists(newer)).values_list("pk", flat=True)
+        return self.cached(rows)
 
 
 def check_egress_policy(request: GrabRequest) -> None:

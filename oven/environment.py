@@ -154,7 +154,7 @@ class Environment(FileAwareEnv):
         return self.db_url_config(default, **options)
 
     def constant(self, name: _str, value: T) -> T:
-        """Return a value that was a setting once. Whoever still sets it is told so by `unknown`."""
+        """Return a value that was a setting before. `unknown` warns an installation that still sets it."""
         self.constants[name] = value
         return value
 

@@ -19,7 +19,7 @@ _client: redis.Redis | None = None
 def client() -> redis.Redis:
     """Return this process's client for facts that may be lost; it answers in text.
 
-    Every call raises RedisError within about a second, so that nobody waits for a server that hangs.
+    Every call raises RedisError within about a second, so a server that hangs blocks no caller.
     """
     global _client
     if _client is None:

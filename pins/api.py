@@ -90,7 +90,7 @@ FILE = {
     200: Answer("The file. Its CID never names another one."),
     206: Answer("A part of it."),
     304: Answer("Nothing else can be there."),
-    400: Answer("This is no CID.", FieldFailure),
+    400: Answer("This is not a CID.", FieldFailure),
     404: Answer("It is not kept here.", NotKept),
     416: Answer("That range is outside of the file.", Failure),
 }

@@ -59,7 +59,7 @@ def wish_of(family: Family, size: str, piece: str, query: Mapping[str, str]) -> 
 
 
 def sides(size: str, family: Family) -> tuple[int, int]:
-    """`WxH`, each side capped by itself; what is no number becomes the family's own side."""
+    """Read `WxH`. Each side is capped; one that is not a number becomes the default of its family."""
     parts = size.lower().split("x")
     if len(parts) != 2:
         text = f"size: {size[:20]!r} is not WIDTHxHEIGHT, as in {family.side}x{family.side}."

@@ -21,7 +21,9 @@ from oven.storage.urls import redirect_url
 
 
 class ShotQuery(Schema):
-    force: Annotated[bool, Flag(), Field(description="Capture anew (scope grab).", examples=[False])] = False
+    force: Annotated[
+        bool, Flag(), Field(description="Capture again without the cache (scope grab).", examples=[False])
+    ] = False
     nowait: Annotated[bool, Flag(), Field(description="202 with the job, instead of waiting.", examples=[False])] = (
         False
     )

@@ -31,8 +31,16 @@ VICTIMS = {
 }
 
 
+FIRST_LIMIT_S = 30.0  # right after a start no process has lived long enough to be killed
+
+
 def kill(ground: Ground, seconds: float) -> None:
+    """Kill one process after the other; go on after the time until at least one was killed."""
     for _ in ground.during(ground.plan.kill_s or seconds, 1 / ground.plan.rate):
+        _kill_one(ground)
+    for _ in ground.during(FIRST_LIMIT_S, 1 / ground.plan.rate):
+        if ground.kills:
+            return
         _kill_one(ground)
 
 

@@ -124,12 +124,12 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
-FOR_SUPERUSERS = {"is_superuser", "user_permissions"}  # fields that nobody else may set
+FOR_SUPERUSERS = {"is_superuser", "user_permissions"}  # fields that only superusers may set
 
 
 @admin.register(User)
 class UserAdmin(BaseUserAdmin, ModelAdmin):
-    """Accounts. Nobody gives more than they have: see `roles.may_manage`."""
+    """Accounts. Staff can grant only permissions that they have themselves: see `roles.may_manage`."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -164,7 +164,7 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):
 
 @admin.register(Group)
 class GroupAdmin(BaseGroupAdmin, ModelAdmin):
-    """Groups. Nobody puts more into one than they have, or changes one that has more."""
+    """Groups. Staff can change only groups whose permissions they all have themselves."""
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         if db_field.name == "permissions":
@@ -187,7 +187,7 @@ FLAG_CHIPS = {ADDITION: "success", CHANGE: "info", DELETION: "danger"}
 
 
 class SeenUsersFilter(admin.SimpleListFilter):
-    """Offers whoever has done something."""
+    """Offer the users who appear in the log."""
 
     title = "user"
     parameter_name = "user"

@@ -99,7 +99,7 @@ class Kind:
         raise NotImplementedError
 
     def describe(self) -> dict[str, Any]:
-        """Return the JSON Schema: what callers should send, which is less than what is accepted."""
+        """Return the JSON Schema of what callers should send. More than that is accepted."""
         raise NotImplementedError
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -164,7 +164,7 @@ class Flag(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Note(Kind):
-    """Any value, kept as a text; what is falsy is the default, what is longer than `limit` is cut."""
+    """Any value, as a text cut to `limit` characters. An empty value is the default."""
 
     limit: int
 

@@ -76,7 +76,7 @@ def _again_later(text: str) -> dict[str, Any]:
     }
 
 
-TOO_MANY = _again_later("Asked too often; what is in the cache is answered at any time.")
+TOO_MANY = _again_later("Too many requests. Cached results are not limited.")
 CONFLICT = _again_later(
     "The Idempotency-Key was used for another body, or (with Retry-After) the same is being answered."
 )
@@ -96,7 +96,7 @@ def describe(method: str, operation: dict[str, Any]) -> None:
         if parameter["in"] == "path":  # where nothing can be left out
             parameter["required"] = True
             parameter["schema"].pop("default", None)
-        example = parameter.pop("examples")[0]  # ninja's list is no map of examples, as OpenAPI wants it
+        example = parameter.pop("examples")[0]  # ninja has a list here, OpenAPI a map
         if parameter["required"]:
             parameter["example"] = example
         else:  # as `example` the page would send it with every request

@@ -19,6 +19,7 @@ from oven.http.openapi import Answer, answers
 from oven.http.params import Body
 from oven.jobs import bulk
 from oven.jobs.filters import TEXT_CHARS, Filter
+from oven.jobs.registry import JobKind
 
 router = Router(tags=["jobs"])
 Text = Note(TEXT_CHARS)
@@ -52,10 +53,8 @@ class Requeue(Schema):
     summary="Requeue jobs that have ended",
     **answers(
         {
-            200: Answer(
-                "One job: `job`, which waits in the queue. Several: `bulk`, which staff can undo until it starts."
-            ),
-            400: Answer("A field is wrong, no such job has ended, or there are too many."),
+            200: Answer("`job`: one job's successor. `bulk`: an action on several, which staff can undo at first."),
+            400: Answer("A field is wrong, no matching job has ended, or too many match."),
             401: Answer("Sign in or send a bearer token."),
             403: Answer("The token lacks the scope `steer`."),
         },
@@ -68,12 +67,18 @@ async def requeue(request: HttpRequest, body: Body[Requeue]) -> JsonResponse:
     return JsonResponse(await sync_to_async(_requeue)(caller, body.checked()))
 
 
+def _may_add(caller: Caller, kind: JobKind) -> bool:
+    """Return whether a caller who may steer may start this kind of job: staff need its own permission."""
+    meta = kind.model._meta
+    return caller.user is None or bool(caller.user.has_perm(f"{meta.app_label}.add_{meta.model_name}"))
+
+
 def _requeue(caller: Caller, wanted: Requeue) -> dict[str, Any]:
     fields = {name: getattr(wanted, name) for name in ("kind", "state", "source", "piece", "code")}
     if not wanted.ids and not any(fields.values()):
         raise BadRequest("ids", "ids: ids are needed, or a filter.", [*fields, "ids"])
     matching = Filter.parse(fields)
-    rows = [matching.rows(kind) for kind in matching.kinds() if kind.can_requeue]
+    rows = [matching.rows(kind) for kind in matching.kinds() if kind.can_requeue and _may_add(caller, kind)]
     rows = [found.filter(public_id__in=wanted.ids) for found in rows] if wanted.ids else rows
     found = bulk.requeue(*rows, user=caller.user, skip_cache=wanted.skip_cache)
     who = caller.user or caller.token

@@ -155,7 +155,7 @@ def start(verb: BulkVerb, targets: Targets, *, user: Any, lane: str = "", skip_c
 
 
 def _queue_copies(action: BulkAction, kind: JobKind, due: datetime) -> None:
-    """New rows in short transactions, so that nobody else has to wait for the database."""
+    """Insert the new rows in short transactions, so that other writers do not wait long."""
     shared = {
         "bulk": action,
         "due_at": due,
@@ -285,7 +285,7 @@ class BulkRunner(JobRunner):
 
 
 def action_ended(jobs: Sequence[BulkAction], **_: Any) -> None:
-    """Delete what an undone action has put into the queue, unless somebody else waits for it by now."""
+    """Delete the jobs that an undone action has queued, except those that others wait for by now."""
     for action in jobs:
         if action.state == State.CANCELLED:
             take_back(action)

@@ -16,7 +16,7 @@ def register(cleanup: Cleanup) -> None:
 
 
 def run_periodic() -> None:
-    """Let every kind do what is due every few seconds."""
+    """Run the periodic work of every kind. Called every few seconds."""
     for kind in registry.kinds():
         kind.periodic()
 

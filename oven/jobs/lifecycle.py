@@ -45,8 +45,6 @@ def submit(job: J, *, limited: bool = False) -> J:
         if limited:
             admission.admit(job)
         job.save(force_insert=True)
-        if job.requeued_from is not None:
-            type(job)._default_manager.filter(pk=job.requeued_from.pk).update(requeued_at=timezone.now())
         transaction.on_commit(partial(_announce_queued, job))
     return job
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from oven.jobs.models import Job
+from oven.jobs.states import State
 
 
 class JobKind:
@@ -54,7 +56,7 @@ class JobKind:
         return None
 
     def periodic(self) -> None:
-        """Do what is due every few seconds. The light worker calls it."""
+        """Do periodic work. The light worker calls it every few seconds."""
 
     def cleanup(self) -> dict[str, int]:
         """Delete what has expired. Return counts by name."""
@@ -63,6 +65,14 @@ class JobKind:
     def retained(self, rows: QuerySet[Any]) -> Iterable[int]:
         """Return the primary keys of rows that must not be deleted, whatever their age."""
         return ()
+
+    def cached(self, rows: QuerySet[Any]) -> Iterable[int]:
+        """Return those that answer equal requests: of each capture key the newest good row, until it expires."""
+        good = self.model._default_manager.filter(
+            state=State.COMPLETE, artifact__isnull=False, expires_at__gt=timezone.now()
+        )
+        newer = good.filter(capture_key=OuterRef("capture_key"), pk__gt=OuterRef("pk"))
+        return rows.filter(pk__in=good).exclude(Exists(newer)).values_list("pk", flat=True)
 
 
 _kinds: dict[str, JobKind] = {}

@@ -23,8 +23,8 @@ class JobRunner(JobKind):
     """Run jobs of one kind: `work` makes the result in a scratch directory and publishes it.
 
     An exception of `failures` fails the attempt: it has `code` and `message`, and a code that has `retry`, or `retry`
-    itself. A store that refuses fails it with the code `store`, a disk that takes nothing with `disk`. The worker
-    handles everything else.
+    itself. Errors of the store fail it with the code `store`, a full or broken disk with `disk`. The worker handles
+    everything else.
     """
 
     failures: ClassVar[tuple[type[Exception], ...]] = ()
@@ -62,7 +62,6 @@ class JobRunner(JobKind):
     def fail(self, context: JobContext, code: str, message: str, retry: bool, delay: timedelta | None = None) -> Job:
         """End the attempt without a result; the row waits for another one where `retry` and its attempts allow."""
         context.note(f"failed: {code}: {message}")
-        context.save_log(spans=context.spans)
         context.job = lifecycle.fail(context.job, code[:24], message, retry, context.spans, delay)
         return context.job  # type: ignore[no-any-return]
 

@@ -72,7 +72,7 @@ def _perform(job: Job, asked_by: str) -> None:
         except lifecycle.StateMismatch:
             _confirm_late_cancel(context)
         context.save_log()
-    counters.flush()  # a fork ends without a word
+    counters.flush()  # a fork exits without running atexit
 
 
 def _asked_by() -> str:

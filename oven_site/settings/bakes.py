@@ -1,4 +1,4 @@
-"""Bakes and what sites are told of them."""
+"""Bakes, and the callbacks to the site."""
 
 from __future__ import annotations
 

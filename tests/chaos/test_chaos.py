@@ -84,7 +84,7 @@ def test_every_round_has_held(broken: tuple[int, dict[str, Any], str], fault: st
     rounds = [entry for entry in found["rounds"] if entry["fault"] == fault]
     assert rounds
     assert [entry["breaches"] for entry in rounds] == [[]] * len(rounds)
-    assert any(entry["kills"] or entry["notes"] for entry in rounds)  # it has really struck
+    assert all(entry["kills"] or entry["notes"] for entry in rounds)  # it has really struck
 
 
 def test_the_table_shows_every_round(broken: tuple[int, dict[str, Any], str]) -> None:

@@ -45,7 +45,7 @@ class _ClockPacer(Pacer):
             tick = 1000 / max(self.spec.tick_hz, self.spec.fps)
             await self.tab.evaluate(f"__ovenClock.advance({target - self._reached_ms:.3f}, {tick:.4f})", wait=True)
             self._reached_ms = target
-        for _ in range(FIRST_TRIES):  # of a busy machine's compositor the first picture may come late
+        for _ in range(FIRST_TRIES):  # on a busy machine the first picture may come late
             self._last = await self.picture(**self.spec.shot) or self._last
             if self._last is not None:
                 return self._last

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from captures.models import Grab
@@ -51,3 +52,14 @@ def test_what_is_wrong_is_named(people: Any, failed: list[Grab], body: dict[str,
     answer = ask(people, body)
     assert (answer.status, answer.json["field"]) == (400, field)
     assert Grab.objects.count() == 3
+
+
+def test_staff_requeue_only_kinds_that_they_may_start(people: Any, failed: list[Grab]) -> None:
+    """The scope `steer` is the permission to change grabs; a bake, or here a grab, needs its own to be started."""
+    body = {"ids": [failed[0].public_id]}
+    user = people.viewer
+    user.user_permissions.add(Permission.objects.get(codename="change_grab"))
+    answer = request("POST", "/api/requeue", body=body, user=user)
+    assert (answer.status, answer.json["field"]) == (400, "ids")
+    user.user_permissions.add(Permission.objects.get(codename="add_grab"))
+    assert request("POST", "/api/requeue", body=body, user=user).status == 200
